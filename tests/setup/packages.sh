@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs the Debian packages that a group of make targets needs: packages.sh GROUP...
+# Groups: build, lint, image, vm, peers. Only what is missing is installed, so a second run costs
+# a second. QEMU and libvirt come from bookworm-backports: bookworm's own know no SEV-SNP.
+set -euo pipefail
+
+build=(cmake g++ git make ninja-build pkg-config libssl-dev libprotobuf-dev protobuf-compiler
+  libgrpc++-dev protobuf-compiler-grpc nlohmann-json3-dev libspdlog-dev libfmt-dev libgtest-dev
+  libbenchmark-dev libre2-dev libtomlplusplus-dev libcli11-dev libarchive-dev
+  zlib1g-dev libzstd-dev libxml2-utils)
+lint=(clang-format-14 clang-tidy-14 shellcheck)
+image=(binutils cpio crun file kmod linux-image-6.12-cloud-amd64 xz-utils zstd busybox-static)
+vm=(containerd iproute2 runc squashfs-tools-ng)
+backports=(qemu-system-x86 qemu-utils libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
+  libvirt-dev)
+peers=(attr cryptsetup-bin erofs-utils golang-github-containerd-ttrpc-dev libcap2-bin)
+
+say() { printf '== %s\n' "$*" >&2; }
+
+missing() {
+  local name
+  for name in "$@"; do
+    dpkg-query -W -f '${Status}\n' "$name" 2>/dev/null | grep -q '^install ok installed$' ||
+      printf '%s\n' "$name"
+  done
+}
+
+updated=
+update_lists() {
+  [[ $updated ]] && return
+  say "apt-get update"
+  apt-get -q update >/dev/null
+  updated=yes
+}
+
+# The backports suite lives on the mirror that the machine already uses for bookworm.
+enable_backports() {
+  local list=/etc/apt/sources.list.d/kata-cc-backports.list uri
+  apt-cache policy | grep -q 'bookworm-backports' && return
+  # shellcheck disable=SC2016 # apt's own variables
+  uri=$(apt-get indextargets --format '$(SITE) $(RELEASE)' 2>/dev/null |
+    awk '$2 == "bookworm" || $2 == "stable" { print $1; exit }')
+  [[ $uri ]] || { say "packages: no bookworm mirror among the apt sources"; exit 1; }
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri bookworm-backports main" >"$list"
+  updated=
+  update_lists
+}
+
+install() {
+  local wanted
+  mapfile -t wanted < <(missing "$@")
+  [[ ${#wanted[@]} -eq 0 ]] && return
+  update_lists
+  say "installing ${wanted[*]}"
+  DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "${wanted[@]}" >/dev/null
+}
+
+install_from_backports() {
+  local wanted
+  mapfile -t wanted < <(missing "$@")
+  [[ ${#wanted[@]} -eq 0 ]] && return
+  update_lists
+  enable_backports
+  say "installing from bookworm-backports: ${wanted[*]}"
+  DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends \
+    -t bookworm-backports "${wanted[@]}" >/dev/null
+}
+
+[[ $# -gt 0 ]] || { echo "usage: packages.sh build|lint|image|vm|peers..." >&2; exit 2; }
+if [[ $EUID -ne 0 ]]; then
+  echo "packages.sh: must run as root to install packages" >&2
+  exit 1
+fi
+for group in "$@"; do
+  case $group in
+    build) install_from_backports "${backports[@]}"; install "${build[@]}" ;;
+    lint) install "${lint[@]}" ;;
+    image) install "${image[@]}" ;;
+    vm) install_from_backports "${backports[@]}"; install "${vm[@]}" ;;
+    peers)
+      command -v go >/dev/null || peers+=(golang-go)
+      install "${peers[@]}"
+      ;;
+    *) echo "packages.sh: unknown group: $group" >&2; exit 2 ;;
+  esac
+done
