@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds the guest image: build.sh AGENT OUTPUT_DIR
+# OUTPUT_DIR gets vmlinuz, initrd.img, cmdline and manifest.json. The kernel, its modules and crun are
+# those of the installed Debian packages; the same packages and agent give the same bytes, whatever
+# the directory and the time. There is no shell and nothing else in it that is not listed here.
+set -euo pipefail
+export LC_ALL=C
+umask 022
+[[ $# -eq 2 ]] || { echo "usage: build.sh AGENT OUTPUT_DIR" >&2; exit 2; }
+agent=$(realpath "$1")
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+mkdir -p "$2"
+output=$(realpath "$2")
+kernel_package=linux-image-6.12-cloud-amd64
+
+die() { echo "build.sh: $*" >&2; exit 1; }
+
+# Loaded in this order; `?`: the machine may not have the device. Names, without the suffix.
+modules=(virtio_blk erofs squashfs overlay dm-verity ?sev-guest ?vmw_vsock_virtio_transport)
+
+[[ -x $agent ]] || die "$agent: no such program"
+file --brief "$agent" | grep -q 'static' || die "$agent: not statically linked"
+image_package=$(dpkg-query -W -f '${Depends}' "$kernel_package" | grep -o 'linux-image-[^ ,]*' | head -n 1) ||
+  die "$kernel_package: not installed"
+kernel=${image_package#linux-image-}
+[[ -r /boot/vmlinuz-$kernel ]] || die "/boot/vmlinuz-$kernel: not installed"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+root=$work/root
+mkdir -p "$root"/{dev,etc,lib/modules,proc,run,sys,tmp,usr/bin,var}
+: >"$work/files" # "path in the image<TAB>package<TAB>version" a line
+
+package_of() {  # package_of FILE: the package that installed it, also where /lib is a link to /usr/lib.
+  local file=$1 name
+  for file in "$file" "$(realpath "$file")" "${file#/usr}" "$(realpath "$file" | sed 's#^/usr##')"; do
+    name=$(dpkg-query -S "$file" 2>/dev/null | head -n 1 | cut -d: -f1) && [[ $name ]] && break
+  done
+  [[ $name ]] || die "$1: of no Debian package"
+  echo "$name"
+}
+version_of() { dpkg-query -W -f '${Version}\n' "$1" | head -n 1; }
+add() {  # add PATH-IN-IMAGE SOURCE MODE PACKAGE VERSION
+  install -D -m "$3" "$2" "$root$1"
+  printf '%s\t%s\t%s\n' "$1" "$4" "$5" >>"$work/files"
+}
+add_packaged() {  # add_packaged SOURCE MODE: at the same path as here
+  local package
+  package=$(package_of "$1")
+  add "$1" "$1" "$2" "$package" "$(version_of "$package")"
+}
+
+# The build id is a hash that the paths of the build are part of.
+strip --strip-all --remove-section=.note.gnu.build-id --remove-section=.comment -o "$work/agent" "$agent"
+add /init "$work/agent" 755 kata-cc "$(cat "$here/../../VERSION")"
+
+add_packaged /usr/bin/crun 755
+while read -r library; do
+  add_packaged "$library" 755
+done < <(ldd /usr/bin/crun | grep -o '/[^ ]*' | sort -u)
+
+# Debian's modules are compressed; the signature that the kernel checks is inside.
+list=$work/kata-cc.list
+: >"$list"
+add_module() {  # add_module FILE OPTIONAL: after those that it needs
+  local name
+  name=$(basename "$1" .ko.xz)
+  grep -qE "^\??$name\.ko$" "$list" && return
+  xz --decompress --stdout "$1" >"$work/$name.ko"
+  add "/lib/modules/$name.ko" "$work/$name.ko" 644 "$image_package" "$(version_of "$image_package")"
+  echo "$2$name.ko" >>"$list"
+}
+for module in "${modules[@]}"; do
+  optional=
+  [[ $module == \?* ]] && optional="?"
+  depends=$(modprobe --set-version "$kernel" --show-depends "${module#\?}" 2>/dev/null) ||
+    die "module ${module#\?}: not in $image_package"
+  while read -r verb file _; do
+    # CPU-specific checksums come by alias only; the generic ones are built in.
+    [[ $verb == insmod && $file != */arch/x86/crypto/* ]] && add_module "$file" "$optional"
+  done <<<"$depends"
+done
+add /lib/modules/kata-cc.list "$list" 644 kata-cc "$(cat "$here/../../VERSION")"
+
+find "$root" -exec touch --no-dereference --date=@0 {} +
+(cd "$root" && find . -mindepth 1 -print | sort |
+  cpio --quiet --create --format=newc --reproducible --owner=0:0) >"$work/initrd.cpio"
+zstd --quiet -19 --no-check -T1 --stdout "$work/initrd.cpio" >"$work/initrd.img"
+cp "/boot/vmlinuz-$kernel" "$work/vmlinuz"
+cp "$here/cmdline" "$work/cmdline"
+
+digest() { sha256sum "$1" | cut -d' ' -f1; }
+{
+  printf '{\n  "files": [\n'
+  sort "$work/files" | while IFS=$'\t' read -r path package version; do
+    printf '    {"path": "%s", "sha256": "%s", "size": %s, "package": "%s", "version": "%s"},\n' \
+      "$path" "$(digest "$root$path")" "$(stat -c %s "$root$path")" "$package" "$version"
+  done | sed '$ s/,$//'
+  printf '  ],\n  "kernel": {"sha256": "%s", "package": "%s", "version": "%s"},\n' \
+    "$(digest "$work/vmlinuz")" "$image_package" "$(version_of "$image_package")"
+  printf '  "initrd": {"sha256": "%s", "size": %s},\n' "$(digest "$work/initrd.img")" \
+    "$(stat -c %s "$work/initrd.img")"
+  printf '  "cmdline": {"sha256": "%s"}\n}\n' "$(digest "$work/cmdline")"
+} >"$work/manifest.json"
+
+size=$(stat -c %s "$work/initrd.img")
+((size <= 16 << 20)) || die "initrd: $size bytes, more than 16 MiB"
+for file in vmlinuz initrd.img cmdline manifest.json; do
+  install -m 644 "$work/$file" "$output/.$file.new"
+  mv "$output/.$file.new" "$output/$file"
+done
+echo "build.sh: $output: initrd $size bytes, sha256 $(digest "$output/initrd.img")" >&2

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shim's configuration: TOML, keys after Kata's where they mean the same
+// (docs/configuration.md).
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "shim/config/sizing.h"
+#include "shim/vm/vm.h"
+
+namespace kata_cc::shim {
+
+constexpr char kDefaultConfigPath[] = "/etc/kata-cc/configuration.toml";
+
+struct Config {
+  // [hypervisor.qemu]
+  std::string qemu_path = "/usr/bin/qemu-system-x86_64";
+  std::string kernel = "/usr/share/kata-cc/vmlinuz";
+  std::string initrd = "/usr/share/kata-cc/initrd.img";
+  std::string firmware;
+  std::string kernel_params;
+  std::string libvirt_uri = "qemu:///system";
+  Accelerator accelerator = Accelerator::kAuto;
+  Tee tee = Tee::kSnp;
+  Transport transport = Transport::kVsock;
+  SizingPolicy sizing;
+
+  // [agent.kata]
+  std::chrono::seconds dial_timeout{60};
+  std::chrono::seconds request_timeout{60};
+  std::chrono::seconds health_check_interval{5};
+
+  // [runtime]
+  std::chrono::seconds create_container_timeout{60};
+  std::string image_dir = "/var/lib/kata-cc";
+  std::string squashfs_compressor = "lz4";
+  LogLevel log_level = LogLevel::kInfo;
+};
+
+// Strict: an unknown key, a wrong type or a value out of range is InvalidArgument and names the
+// key, for a misspelt security setting must not turn into a default.
+Result<Config> ParseConfig(std::string_view toml_text, const std::string& origin);
+Result<Config> ReadConfig(const std::string& path);
+
+// Where the configuration is, first that is set: the pod's annotation (only under one of the
+// directories in annotation_dirs), the runtime options' ConfigPath, $KATA_CONF_FILE, the default.
+struct ConfigSources {
+  std::string annotation;
+  std::string option;
+  std::string environment;
+  std::vector<std::string> annotation_dirs = {"/etc/kata-cc/", "/usr/share/kata-cc/"};
+};
+Result<std::string> ChooseConfigPath(const ConfigSources& sources);
+
+}  // namespace kata_cc::shim

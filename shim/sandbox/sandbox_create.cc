@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sandbox: creation of the UVM and of containers in it.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fcntl.h>
+#include <cerrno>
+#include <future>
+#include <utility>
+
+#include "base/log.h"
+#include "base/retry.h"
+#include "proto/containerd/events.pb.h"
+#include "proto/oci/spec.h"
+#include "shim/guest/copy_files.h"
+#include "shim/sandbox/launch_data.h"
+#include "shim/sandbox/sandbox.h"
+
+namespace kata_cc::shim {
+namespace {
+
+constexpr char kLayersDir[] = "/run/kata-containers/sandbox/layers/";
+constexpr std::size_t kMaxHostnameBytes = 64;  // The kernel's limit.
+
+Result<void> WriteFile(const std::string& path, const std::string& bytes) {
+  const UniqueFd fd = TRY(OpenFile(path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+  std::size_t written = 0;
+  while (written < bytes.size()) {
+    const ssize_t n = RetryOnEintr(
+        [&] { return ::write(fd.get(), bytes.data() + written, bytes.size() - written); });
+    if (n < 0) return ErrnoError(errno, path);
+    written += static_cast<std::size_t>(n);
+  }
+  return {};
+}
+
+// Times the stages of a creation for the log: the figures of each stage come from it.
+class StageClock {
+ public:
+  explicit StageClock(std::string container_id) : container_id_(std::move(container_id)) {}
+  void Done(const char* stage) {
+    const auto now = std::chrono::steady_clock::now();
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - last_).count();
+    last_ = now;
+    Log(LogLevel::kInfo, "stage of creation done",
+        {{field::kContainerId, container_id_}, {field::kStage, stage}, {field::kDurationMs, ms}});
+  }
+
+ private:
+  std::string container_id_;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+StreamPaths StreamsOf(const containerd::task::v2::CreateTaskRequest& request) {
+  return {request.stdin(), request.stdout(), request.stderr(), request.terminal()};
+}
+
+}  // namespace
+
+struct Sandbox::Creation {
+  const containerd::task::v2::CreateTaskRequest& request;
+  grpc::Spec spec;
+  PodIdentity identity;
+  std::shared_ptr<Container> container;
+  std::shared_ptr<Uvm> uvm;
+  Config config;
+  LaunchData launch;
+  RootfsRequest rootfs;
+  std::string disk_source;
+  StageClock clock;
+  bool boots = false;  // This creation brings up the UVM, and takes it down if it fails.
+};
+
+Result<std::uint32_t> Sandbox::CreateTask(const containerd::task::v2::CreateTaskRequest& request) {
+  const std::string& id = request.id();
+  (void)TRY(CheckId("container id", id));
+  if (!request.checkpoint().empty())
+    return Error(Code::kUnimplemented, "create: restore from a checkpoint");
+  Creation creation{request, {}, {}, {}, {}, {}, {}, {}, {}, StageClock(id), false};
+  creation.spec = TRY(oci::ReadBundleSpec(request.bundle()));
+  creation.identity = TRY(ReadPodIdentity(creation.spec.annotations(), id));
+  if (creation.identity.sandbox_id != options_.sandbox_id)
+    return Error(Code::kInvalidArgument, "create: container " + id + " belongs to sandbox " +
+                                             creation.identity.sandbox_id + ", not to " +
+                                             options_.sandbox_id);
+  auto container = std::make_shared<Container>();
+  container->id = id;
+  container->bundle = request.bundle();
+  container->type = creation.identity.type;
+  container->init = std::make_shared<Process>();
+  container->init->container_id = id;
+  container->init->streams = StreamsOf(request);
+  creation.container = container;
+  {
+    auto table = table_.Lock();
+    if (table->containers.contains(id))
+      return Error(Code::kAlreadyExists, "container " + id + ": already exists");
+    creation.boots = creation.identity.type != ContainerType::kInPod;
+    if (creation.boots && table->stage != Stage::kNone)
+      return Error(Code::kFailedPrecondition, "sandbox " + id + ": was already created");
+    if (!creation.boots && table->stage != Stage::kUp)
+      return Error(Code::kFailedPrecondition,
+                   "sandbox " + options_.sandbox_id + ": is not running");
+    if (creation.boots) table->stage = Stage::kBooting;
+    creation.uvm = table->uvm;
+    if (table->config) creation.config = *table->config;
+    table->containers[id] = container;
+  }
+  Result<void> created = Boot(&creation);
+  if (created) created = CreateInGuest(&creation);
+  if (!created) {
+    UndoCreate(&creation);
+    return std::move(created).error();
+  }
+  std::uint32_t task_pid = 0;
+  {
+    auto table = table_.Lock();
+    task_pid = pid(table);
+    if (auto done = container->init->Transition(ProcessState::kCreated); !done) {
+      table->containers.erase(id);
+      return std::move(done).error();
+    }
+  }
+  containerd::events::TaskCreate event;
+  event.set_container_id(id);
+  event.set_bundle(request.bundle());
+  *event.mutable_rootfs() = request.rootfs();
+  event.mutable_io()->set_stdin(request.stdin());
+  event.mutable_io()->set_stdout(request.stdout());
+  event.mutable_io()->set_stderr(request.stderr());
+  event.mutable_io()->set_terminal(request.terminal());
+  event.set_pid(task_pid);
+  events_.Publish("/tasks/create", event);
+  return task_pid;
+}
+
+// The UVM of a sandbox is started while the root file system's image is built: neither needs the
+// other, and the boot takes longest.
+Result<void> Sandbox::Boot(Creation* creation) {
+  creation->container->init->io = TRY(
+      ProcessIo::Open(reactor_, creation->container->init->streams, creation->container->id, ""));
+  if (creation->boots) (void)TRY(PrepareUvm(creation));
+  creation->container->image =
+      creation->config.image_dir + "/" + options_.domain_name + "/" + creation->container->id;
+  RootfsRequest& rootfs = creation->rootfs;
+  rootfs.image = creation->container->image;
+  rootfs.compressor = creation->config.squashfs_compressor;
+  rootfs.directory = creation->request.bundle() + "/rootfs";
+  for (const auto& mount : creation->request.rootfs())
+    rootfs.mounts.push_back(
+        {mount.type(), mount.source(), {mount.options().begin(), mount.options().end()}});
+  if (rootfs.mounts.empty()) {  // The bundle's own root file system (ctr run --rootfs).
+    const std::string& root = creation->spec.root().path();
+    rootfs.directory = root.rfind('/', 0) == 0 ? root : creation->request.bundle() + "/" + root;
+  }
+  if (!creation->boots) {
+    (void)TRY(BuildRootfs(*creation));
+    creation->clock.Done("rootfs");
+    return AttachRootfs(creation);
+  }
+  auto rootfs_built = std::async(std::launch::async, [&] { return BuildRootfs(*creation); });
+  Result<void> started = creation->uvm->Start();
+  creation->clock.Done("vm start");
+  Result<void> built = rootfs_built.get();
+  creation->clock.Done("rootfs");
+  if (!started) return std::move(started).error().With("start the VM");
+  if (!built) return built;
+  (void)TRY(AttachRootfs(creation));
+  return ConnectUvm(creation);
+}
+
+Result<void> Sandbox::PrepareUvm(Creation* creation) {
+  creation->config =
+      TRY(options_.read_config(creation->request.options(), creation->spec.annotations()));
+  const Config& config = creation->config;
+  const VmSize size = TRY(SizeVm(config.sizing, creation->spec));
+  creation->launch = TRY(ReadLaunchData(creation->spec.annotations()));
+  VmConfig vm;
+  vm.name = options_.domain_name;
+  vm.libvirt_uri = config.libvirt_uri;
+  vm.qemu_path = config.qemu_path;
+  vm.kernel = config.kernel;
+  vm.initrd = config.initrd;
+  vm.kernel_command_line = config.kernel_params;
+  vm.firmware = config.firmware;
+  vm.state_dir = options_.state_dir;
+  vm.vcpus = size.vcpus;
+  vm.memory_mib = size.memory_mib;
+  vm.accelerator = config.accelerator;
+  vm.tee = config.tee;
+  vm.transport = config.transport;
+  vm.host_data = creation->launch.host_data;
+  if (!creation->launch.initdata_image.empty()) {
+    vm.initdata_image = options_.state_dir + "/initdata.img";
+    (void)TRY(WriteFile(vm.initdata_image, creation->launch.initdata_image));
+  }
+  (void)TRY(options_.save_state(config));
+  creation->uvm =
+      TRY(Uvm::Create(reactor_, options_.create_vm, std::move(vm),
+                      {config.dial_timeout, config.request_timeout, config.health_check_interval}));
+  auto table = table_.Lock();
+  table->uvm = creation->uvm;
+  table->config = config;
+  return {};
+}
+
+Result<void> Sandbox::ConnectUvm(Creation* creation) {
+  const std::shared_ptr<Uvm>& uvm = creation->uvm;
+  (void)TRY_CONTEXT(uvm->Connect(cancel_create_), "connect to the agent");
+  creation->clock.Done("agent up");
+  const std::shared_ptr<Agent> agent = uvm->agent();
+  if (!creation->launch.policy.empty())
+    (void)TRY_CONTEXT(agent->SetPolicy(creation->launch.policy), "set the policy");
+  grpc::CreateSandboxRequest request;
+  request.set_hostname(creation->spec.hostname().substr(0, kMaxHostnameBytes));
+  for (std::string& line : ReadDns(creation->spec))
+    request.add_dns(std::move(line));
+  for (const auto& one : creation->spec.linux().namespaces())
+    if (one.type() == "pid" && !one.path().empty()) request.set_sandbox_pidns(true);
+  request.set_sandbox_id(options_.sandbox_id);
+  grpc::Storage* shm = request.add_storages();
+  shm->set_driver("ephemeral");
+  shm->set_source("shm");
+  shm->set_fstype("tmpfs");
+  shm->set_mount_point(kGuestShm);
+  for (const char* option : {"noexec", "nosuid", "nodev", "mode=1777", "size=67108864"})
+    shm->add_options(option);
+  (void)TRY_CONTEXT(agent->CreateSandbox(request), "create the sandbox");
+  creation->clock.Done("sandbox");
+  {
+    auto table = table_.Lock();
+    if (cancel_create_) return Error(Code::kCancelled, "create: deleted meanwhile");
+    table->stage = Stage::kUp;
+  }
+  uvm->Monitor([weak = weak_from_this()](const std::string& why) {
+    if (const auto sandbox = weak.lock()) sandbox->OnVmLost(why);
+  });
+  return {};
+}
+
+Result<void> Sandbox::BuildRootfs(const Creation& creation) {
+  const std::string directory = creation.config.image_dir + "/" + options_.domain_name;
+  for (const std::string& path : {creation.config.image_dir, directory})
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return ErrnoError(errno, path);
+  return options_.build_rootfs(creation.rootfs);
+}
+
+Result<void> Sandbox::AttachRootfs(Creation* creation) {
+  std::string disk_id;
+  {
+    auto table = table_.Lock();
+    disk_id = "rootfs" + std::to_string(table->next_disk++);
+  }
+  creation->disk_source =
+      TRY_CONTEXT(creation->uvm->AttachDisk({.id = disk_id, .path = creation->container->image}),
+                  "attach the root file system");
+  auto table = table_.Lock();
+  creation->container->disk_id = disk_id;
+  creation->clock.Done("attach");
+  return {};
+}
+
+Result<void> Sandbox::CreateInGuest(Creation* creation) {
+  const std::string& id = creation->container->id;
+  const std::shared_ptr<Agent> agent = creation->uvm->agent();
+  GuestSpec guest = TRY(MakeGuestSpec(std::move(creation->spec), id));
+  guest.spec.mutable_process()->set_terminal(creation->request.terminal());
+  for (const GuestCopy& copy : guest.copies)
+    (void)TRY_CONTEXT(CopyToGuest(copy, [&](const auto& part) { return agent->CopyFile(part); }),
+                      "copy into the guest");
+  grpc::CreateContainerRequest request;
+  request.set_container_id(id);
+  request.set_exec_id(id);
+  request.set_sandbox_pidns(guest.sandbox_pidns);
+  *request.mutable_oci() = std::move(guest.spec);
+  grpc::Storage* layer = request.add_storages();
+  layer->set_driver("blk");
+  layer->set_source(creation->disk_source);
+  layer->set_fstype("squashfs");
+  layer->add_options("ro");
+  layer->set_mount_point(kLayersDir + id);
+  grpc::Storage* overlay = request.add_storages();
+  overlay->set_driver("overlayfs");
+  overlay->set_source("none");
+  overlay->set_fstype("overlay");
+  overlay->add_options("lowerdir=" + layer->mount_point());
+  overlay->set_mount_point(GuestRootfs(id));
+  (void)TRY_CONTEXT(agent->CreateContainer(request, creation->config.create_container_timeout),
+                    "create container " + id);
+  creation->clock.Done("container");
+  auto table = table_.Lock();
+  creation->container->in_guest = true;
+  if (cancel_create_) return Error(Code::kCancelled, "create: deleted meanwhile");
+  if (table->stage != Stage::kUp) return Error(Code::kUnavailable, "create: the VM is gone");
+  return {};
+}
+
+void Sandbox::UndoCreate(Creation* creation) {
+  const std::shared_ptr<Container>& container = creation->container;
+  if (container->init->io) container->init->io->Cancel();
+  if (creation->boots) {
+    if (creation->uvm) creation->uvm->Stop();
+    if (!container->image.empty()) {
+      ::unlink(container->image.c_str());
+      ::rmdir((creation->config.image_dir + "/" + options_.domain_name).c_str());
+    }
+    auto table = table_.Lock();
+    table->stage = Stage::kGone;
+    table->uvm = nullptr;
+    table->containers.erase(container->id);
+    return;
+  }
+  RemoveFromGuest(container);
+  table_.Lock()->containers.erase(container->id);
+}
+
+}  // namespace kata_cc::shim
