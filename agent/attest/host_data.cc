@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/attest/host_data.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <utility>
+
+#include "base/encoding.h"
+
+namespace kata_cc::agent {
+namespace {
+
+class Fixed : public HostDataSource {
+ public:
+  explicit Fixed(std::optional<HostData> host_data) : host_data_(host_data) {}
+  Result<std::optional<HostData>> Read() override { return host_data_; }
+
+ private:
+  const std::optional<HostData> host_data_;
+};
+
+// What a kernel shows only inside an SEV-SNP guest, or one that can make reports.
+constexpr std::array kTracesOfSev = {
+    "/sys/devices/system/cpu/sev",
+    "/dev/sev-guest",
+    "/sys/class/misc/sev-guest",
+    "/sys/bus/platform/devices/sev-guest",
+};
+
+}  // namespace
+
+Result<std::unique_ptr<HostDataSource>> OpenHostDataSource(Tee tee, const std::string& root) {
+  if (tee == Tee::kSnp) {
+    return Error(Code::kUnimplemented, "host data: no provider of SEV-SNP reports");
+  }
+  for (const char* trace : kTracesOfSev) {
+    if (::access((root + trace).c_str(), F_OK) == 0) {
+      return Error(Code::kFailedPrecondition,
+                   std::string("host data: kata_cc.tee=none in a guest that has ") + trace);
+    }
+  }
+  return FixedHostData(std::nullopt);
+}
+
+std::unique_ptr<HostDataSource> FixedHostData(std::optional<HostData> host_data) {
+  return std::make_unique<Fixed>(host_data);
+}
+
+Result<HostData> ParseHostData(std::string_view hex) {
+  HostData out = {};
+  const auto bytes = HexDecode(hex);
+  if (!bytes || bytes->size() != out.size()) {
+    return Error(Code::kInvalidArgument, "host data: not 64 hex digits");
+  }
+  std::copy(bytes->begin(), bytes->end(), out.begin());
+  return out;
+}
+
+Result<void> CheckHostData(HostDataSource& source, std::string_view digest, std::string_view what) {
+  const std::optional<HostData> host_data = TRY(source.Read());
+  if (!host_data) return {};
+  HostData expected = {};
+  const std::size_t length = std::min(digest.size(), expected.size());
+  std::transform(digest.begin(), digest.begin() + static_cast<std::ptrdiff_t>(length),
+                 expected.begin(), [](char c) { return static_cast<std::uint8_t>(c); });
+  if (length == 0 || expected != *host_data) {
+    return Error(Code::kInvalidArgument,
+                 std::string(what) + ": its digest is not the host data of this guest's report");
+  }
+  return {};
+}
+
+}  // namespace kata_cc::agent

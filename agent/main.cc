@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// kata-cc-agent: PID 1 of the guest. Boots the machine, binds the policy to the launch, serves.
+// Elsewhere it only serves: it mounts nothing, and its end is the process's.
+#include <fcntl.h>
+#include <google/protobuf/stubs/logging.h>
+#include <malloc.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "agent/attest/host_data.h"
+#include "agent/attest/initdata.h"
+#include "agent/boot/early_boot.h"
+#include "agent/boot/kernel_command_line.h"
+#include "agent/boot/transport.h"
+#include "agent/container/container_service.h"
+#include "agent/options.h"
+#include "agent/rpc/agent_service.h"
+#include "agent/rpc/policy_gate.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/reactor.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "base/worker_pool.h"
+#include "proto/ttrpc/server.h"
+
+namespace kata_cc::agent {
+namespace {
+
+constexpr std::size_t kWorkers = 8;
+constexpr const char* kPolicyOfInitdata = "policy.rego";
+
+Result<Options> BootMachine() {
+  TRY(MountFileSystems());
+  const std::string text = AsString(TRY(ReadFile("/proc/cmdline", 64U << 10)));
+  const KernelCommandLine line = TRY(ParseKernelCommandLine(text));
+  TRY(LoadModules("/lib/modules"));
+  TRY_CONTEXT(BringLoopbackUp(), "boot");
+  TRY(SetHostname("kata-cc"));
+  return OptionsOf(line);
+}
+
+Result<std::optional<std::string>> InitdataDocument(const Options& options) {
+  if (options.init) return FindInitdata("/sys/block", "/dev");
+  if (options.initdata_file.empty()) return std::optional<std::string>();
+  return std::optional<std::string>(TRY(ReadInitdataImage(options.initdata_file)));
+}
+
+// The policy to begin with. Initdata counts only when the launch is bound to it.
+Result<std::string> FirstPolicy(const Options& options, HostDataSource& host_data) {
+  const std::optional<std::string> document = TRY(InitdataDocument(options));
+  if (document) {
+    Initdata initdata = TRY(ParseInitdata(*document));
+    TRY(CheckHostData(host_data, initdata.digest, "initdata"));
+    const auto it = initdata.data.find(kPolicyOfInitdata);
+    if (it != initdata.data.end()) return std::move(it->second);
+  }
+  if (!options.policy_file.empty())
+    return AsString(TRY(ReadFile(options.policy_file, kMaxPolicyBytes)));
+  return std::string(kDefaultPolicy);
+}
+
+Result<void> Serve(const Options& options) {
+  std::unique_ptr<HostDataSource> host_data;
+  if (options.host_data) {
+    host_data = FixedHostData(options.host_data);
+  } else {
+    host_data = TRY(OpenHostDataSource(options.tee));
+  }
+  std::string policy = TRY(FirstPolicy(options, *host_data));
+  const auto gate = TRY(PolicyGate::Create(std::move(policy)));
+  const std::unique_ptr<Reactor> reactor(TRY(Reactor::Create()));
+  WorkerPool pool(kWorkers);
+  const auto containers = TRY(ContainerService::Create(*reactor, pool, options.paths));
+  AgentService service(*gate, *containers, *host_data, options.init);
+  ttrpc::Server server(*reactor, pool);
+  const auto registrar = [&server](std::string name, std::string method, ttrpc::Handler handler) {
+    server.Register(std::move(name), std::move(method), std::move(handler));
+  };
+  service.Register(registrar);
+  RegisterHealth(registrar);
+
+  if (!options.listen.empty()) {
+    UniqueFd listener = TRY(ListenOnUnixSocket(options.listen));
+    TRY(server.Listen(std::move(listener), /*own_uid_only=*/true));
+  } else if (options.transport == Transport::kVsock) {
+    UniqueFd listener = TRY(ListenOnVsock());
+    TRY(server.Listen(std::move(listener)));
+  } else {
+    const std::string path = TRY(FindVirtioPort("/sys/class/virtio-ports", kPortName));
+    UniqueFd port = TRY(OpenFile(path, O_RDWR | O_NONBLOCK));
+    TRY(server.Serve(std::move(port)));
+  }
+  Log(LogLevel::kInfo, "serving");
+  return reactor->Run();
+}
+
+Result<void> Run(bool init, int argc, char** argv) {
+  const Options options = init ? TRY(BootMachine()) : TRY(ParseOptions(argc, argv));
+  LogToFd(STDERR_FILENO, options.log_level);
+  return Serve(options);
+}
+
+int Main(int argc, char** argv) {
+  const bool init = ::getpid() == 1;
+  std::signal(SIGPIPE, SIG_IGN);
+  ::mallopt(M_ARENA_MAX, 2);  // An arena a thread is memory that the pod does not get.
+  google::protobuf::SetLogHandler(nullptr);  // It would name fields of requests in the log.
+  const auto result = Run(init, argc, argv);
+  const std::string reason = result ? "the reactor stopped" : result.error().message();
+  if (init) PowerOff(reason);
+  std::fprintf(stderr, "kata-cc-agent: %s\n%s", reason.c_str(),
+               !result && result.error().code() == Code::kInvalidArgument ? kUsage : "");
+  return 1;
+}
+
+}  // namespace
+}  // namespace kata_cc::agent
+
+int main(int argc, char** argv) {
+  return kata_cc::agent::Main(argc, argv);
+}

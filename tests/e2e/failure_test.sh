@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What happens when a part dies: QEMU, the shim, a guest that never boots.
+set -euo pipefail
+# shellcheck source=tests/e2e/stack.sh
+source "$(dirname "$0")/stack.sh"
+# shellcheck source=tests/e2e/cases.sh
+source "$(dirname "$0")/cases.sh"
+trap stack_stop EXIT
+stack_start
+
+qemu_killed_ends_every_task_and_leaves_nothing() {
+  local status=0
+  run_pod run-exec -d -- victim sleep 1000
+  pkill -9 -f 'guest=kata-cc-victim'
+  wait_until 20 bash -c "ctr --address $STACK/containerd/containerd.sock tasks ls | grep -q 'victim.*STOPPED'"
+  stack_ctr tasks delete victim || status=$?
+  expect "exit code" $status 255
+  stack_ctr containers delete victim
+  wait_until 20 nothing_left || { stack_leftovers; return 1; }
+}
+
+shim_killed_is_cleaned_up_by_delete() {
+  run_pod run-exec -d -- orphan sleep 1000
+  pkill -9 -f 'containerd-shim-kata-cc-v2'
+  wait_until 30 bash -c "! ctr --address $STACK/containerd/containerd.sock tasks ls -q | grep -qx orphan" ||
+    stack_ctr tasks delete --force orphan || true
+  stack_ctr containers delete orphan
+  wait_until 30 nothing_left || { stack_leftovers; return 1; }
+}
+
+shim_and_containerd_killed_are_cleaned_up_after_the_restart() {
+  run_pod run-exec -d -- orphan2 sleep 1000
+  pkill -9 -F "$STACK/containerd/containerd.pid"
+  pkill -9 -f 'containerd-shim-kata-cc-v2'
+  "$repository/tests/setup/containerd.sh" restart "$STACK/containerd" "$KATA_CC_BUILD/shim"
+  expect tasks "$(stack_ctr tasks ls -q)" ''
+  stack_ctr containers delete orphan2
+  wait_until 30 nothing_left || { stack_leftovers; return 1; }
+}
+
+a_guest_that_never_boots_is_an_error_with_its_console() {
+  local error status=0
+  head -c 4096 /dev/zero >"$STACK/broken-initrd.img"
+  sed -e "s#^initrd = .*#initrd = \"$STACK/broken-initrd.img\"#" -e 's#^dial_timeout = .*#dial_timeout = 15#' \
+    "$STACK/configuration.toml" >"$STACK/broken.toml"
+  error=$(run_pod run --rm --runtime-config-path "$STACK/broken.toml" -- noboot true 2>&1) || status=$?
+  stack_ctr containers delete noboot >/dev/null 2>&1 || true
+  expect "exit code" $status 1
+  expect error "$error" '*Kernel panic*'
+  wait_until 20 nothing_left || { stack_leftovers; return 1; }
+}
+
+run_cases qemu_killed_ends_every_task_and_leaves_nothing shim_killed_is_cleaned_up_by_delete \
+  shim_and_containerd_killed_are_cleaned_up_after_the_restart \
+  a_guest_that_never_boots_is_an_error_with_its_console

@@ -1,0 +1,220 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What a pod can do, and what it cannot, through a real containerd, QEMU and guest. Most cases share
+# one pod ("web", a sandbox and two containers).
+set -euo pipefail
+# shellcheck source=tests/e2e/stack.sh
+source "$(dirname "$0")/stack.sh"
+# shellcheck source=tests/e2e/cases.sh
+source "$(dirname "$0")/cases.sh"
+trap stack_stop EXIT
+stack_start
+
+pod_annotations() {  # pod_annotations sandbox|container SANDBOX
+  printf '%s\n' --annotation "io.kubernetes.cri.container-type=$1" \
+    --annotation "io.kubernetes.cri.sandbox-id=$2"
+}
+web_exec() { stack_ctr tasks exec --exec-id "x$RANDOM$RANDOM" "$@"; }
+status_of() { stack_ctr tasks ls | awk -v id="$1" '$1 == id { print $3 }'; }
+
+output_and_exit_code_of_a_plain_run() {
+  local output status=0
+  # shellcheck disable=SC2016 # expanded in the guest
+  output=$(run_pod run --rm -- plain1 sh -c 'echo out; echo err >&2; exit 3' 2>"$STACK/err") || status=$?
+  expect stdout "$output" out
+  expect stderr "$(cat "$STACK/err")" err
+  expect "exit code" $status 3
+}
+
+sandbox_and_container_share_one_vm() {
+  local options
+  mapfile -t options < <(pod_annotations sandbox web)
+  run_pod run-exec -d "${options[@]}" -- web /pause
+  mapfile -t options < <(pod_annotations container web)
+  run_pod run-exec -d "${options[@]}" -- app sleep 100000
+  expect "domains" "$(virsh -q -c "$LIBVIRT_URI" list --name | grep -c kata-cc)" 1
+  expect "shims" "$(pgrep -f 'containerd-shim-kata-cc-v2' | wc -l)" 1
+  expect "sandbox" "$(status_of web)" RUNNING
+  expect "container" "$(status_of app)" RUNNING
+}
+
+exec_runs_in_the_container() {
+  expect output "$(web_exec app echo 'run by exec')" 'run by exec'
+}
+
+exec_exit_code_is_passed_on() {
+  local status=0
+  web_exec app sh -c 'exit 7' || status=$?
+  expect "exit code" $status 7
+}
+
+exec_that_the_policy_does_not_name_is_refused() {
+  local status=0 error
+  error=$(web_exec app cat /etc/passwd 2>&1) || status=$?
+  expect "exit code" $status 1
+  expect error "$error" '*ExecProcessRequest is blocked by policy*'
+}
+
+stdin_reaches_an_exec_and_its_end_ends_it() {
+  expect output "$(printf 'one\ntwo\n' | web_exec app cat)" $'one\ntwo'
+}
+
+a_megabyte_through_stdin_and_stdout_is_unchanged() {
+  head -c 1000000 /dev/urandom >"$STACK/random"
+  web_exec app cat <"$STACK/random" >"$STACK/back"
+  cmp "$STACK/random" "$STACK/back"
+}
+
+a_signal_ends_an_exec_with_128_plus_its_number() {
+  local id=sig$RANDOM status=0 pid
+  stack_ctr tasks exec --exec-id "$id" app sleep 1000 &
+  pid=$!
+  wait_until 10 stack_ctr tasks kill --exec-id "$id" --signal SIGTERM app 2>/dev/null
+  wait $pid || status=$?
+  expect "exit code" $status 143
+}
+
+a_tty_merges_output_and_has_a_size() {
+  local output
+  output=$(TERM=dumb script -qec "stty rows 33 cols 101; ctr --address $STACK/containerd/containerd.sock \
+    tasks exec -t --exec-id tty$RANDOM app sh -c 'sleep 0.5; stty size; tty; echo err >&2'" /dev/null \
+    </dev/zero | tr -d '\r')
+  expect size "$output" '*33 101*'
+  expect tty "$output" '*/dev/pts/*'
+  expect "stderr" "$output" '*err*'
+}
+
+statistics_come_from_the_guest() {
+  local metrics
+  metrics=$(stack_ctr tasks metrics app)
+  expect metrics "$metrics" '*memory.usage*'
+  expect metrics "$(awk '/memory.usage_in_bytes|memory.usage / && $2 > 0 { print "ok"; exit }' <<<"$metrics")" ok
+}
+
+pids_of_a_running_task_are_listed() {
+  expect "lines" "$(stack_ctr tasks ps app | tail -n +2 | wc -l)" '[1-9]*'
+}
+
+pause_stops_and_resume_continues() {
+  stack_ctr tasks pause app
+  expect status "$(status_of app)" PAUSED
+  stack_ctr tasks resume app
+  expect status "$(status_of app)" RUNNING
+  expect output "$(web_exec app echo 'run by exec')" 'run by exec'
+}
+
+checkpoint_is_not_implemented() {
+  local error
+  error=$(stack_ctr tasks checkpoint app 2>&1) && return 1
+  expect error "$error" '*not implemented*'
+}
+
+containerd_restarted_finds_its_tasks() {
+  "$repository/tests/setup/containerd.sh" restart "$STACK/containerd" "$KATA_CC_BUILD/shim"
+  expect status "$(status_of app)" RUNNING
+  expect output "$(web_exec app echo 'run by exec')" 'run by exec'
+}
+
+a_killed_container_answers_137_and_leaves_the_pod() {
+  local status=0
+  stack_ctr tasks kill --signal SIGKILL app
+  wait_until 20 bash -c "ctr --address $STACK/containerd/containerd.sock tasks ls | grep -q 'app.*STOPPED'"
+  stack_ctr tasks delete app || status=$?
+  expect "exit code" $status 137
+  stack_ctr containers delete app
+  expect "sandbox" "$(status_of web)" RUNNING
+}
+
+an_id_can_be_used_again() {
+  local options
+  mapfile -t options < <(pod_annotations container web)
+  run_pod run-exec --rm "${options[@]}" -- app true
+}
+
+events_come_in_order() {
+  local options wanted='create start exit delete' seen
+  stack_ctr events >"$STACK/events" &
+  local pid=$!
+  sleep 0.5
+  mapfile -t options < <(pod_annotations container web)
+  run_pod run-exec --rm "${options[@]}" -- ev true
+  sleep 0.5
+  kill $pid
+  seen=$(awk '$0 ~ /"container_id":"ev"/ && $0 ~ /\/tasks\// { sub(".*/tasks/", ""); print $1 }' "$STACK/events" | tr '\n' ' ')
+  expect events "${seen% }" "$wanted"
+}
+
+removing_the_sandbox_ends_the_vm_and_leaves_nothing() {
+  remove_pod web
+  wait_until 20 nothing_left || { stack_leftovers; return 1; }
+}
+
+a_container_over_its_memory_limit_is_killed_with_an_event() {
+  stack_ctr events >"$STACK/events" &
+  local pid=$! status=0
+  sleep 0.5
+  # tail keeps its whole input in memory when it has no line end.
+  run_pod run --rm --memory-limit 67108864 -- oom sh -c 'tail /dev/zero' >/dev/null || status=$?
+  sleep 0.5
+  kill $pid
+  expect "exit code" $status 137
+  expect events "$(grep -c /tasks/oom "$STACK/events")" '[1-9]*'
+}
+
+policy_that_denies_logs_shows_none() {
+  local output
+  run_pod exec-no-logs -d -- silent sleep 1000
+  output=$(stack_ctr tasks exec --exec-id e1 silent echo "run by exec" 2>&1)
+  remove_pod silent
+  expect output "$output" ''
+}
+
+refused() {  # refused ID PATTERN POLICY...: run_pod fails with the text, and leaves nothing
+  local id=$1 pattern=$2 error status=0
+  shift 2
+  error=$(run_pod "$@" 2>&1) || status=$?
+  stack_ctr containers delete "$id" >/dev/null 2>&1 || true
+  expect "exit code" $status 1
+  expect error "$error" "$pattern"
+  wait_until 20 nothing_left || { stack_leftovers; return 1; }
+}
+
+without_a_policy_nothing_runs() {
+  refused none '*is blocked by policy*' - --rm -- none true
+}
+
+a_policy_that_is_not_base64_is_refused() {
+  refused bad '*base64*' - --rm --annotation 'io.katacontainers.config.agent.policy=%%%' -- bad true
+}
+
+a_policy_that_is_not_rego_is_refused() {
+  echo 'this is not rego {' >"$STACK/bad.rego"
+  refused bad '*policy*' "$STACK/bad.rego" --rm -- bad true
+}
+
+a_container_type_that_is_unknown_is_refused() {
+  refused bad '*container-type*' run --rm --annotation io.kubernetes.cri.container-type=other \
+    --annotation io.kubernetes.cri.sandbox-id=bad -- bad true
+}
+
+a_command_that_the_policy_does_not_name_is_refused() {
+  refused bad '*CreateContainerRequest is blocked by policy*' run --rm -- bad vi
+}
+
+a_program_that_is_not_there_is_an_error() {
+  refused bad '*' run-exec --rm -- bad /nowhere/sleep
+}
+
+run_cases output_and_exit_code_of_a_plain_run \
+  sandbox_and_container_share_one_vm exec_runs_in_the_container exec_exit_code_is_passed_on \
+  exec_that_the_policy_does_not_name_is_refused stdin_reaches_an_exec_and_its_end_ends_it \
+  a_megabyte_through_stdin_and_stdout_is_unchanged a_signal_ends_an_exec_with_128_plus_its_number \
+  a_tty_merges_output_and_has_a_size statistics_come_from_the_guest \
+  pids_of_a_running_task_are_listed pause_stops_and_resume_continues checkpoint_is_not_implemented \
+  containerd_restarted_finds_its_tasks a_killed_container_answers_137_and_leaves_the_pod \
+  an_id_can_be_used_again events_come_in_order \
+  removing_the_sandbox_ends_the_vm_and_leaves_nothing \
+  a_container_over_its_memory_limit_is_killed_with_an_event policy_that_denies_logs_shows_none \
+  without_a_policy_nothing_runs a_policy_that_is_not_base64_is_refused \
+  a_policy_that_is_not_rego_is_refused a_container_type_that_is_unknown_is_refused \
+  a_command_that_the_policy_does_not_name_is_refused a_program_that_is_not_there_is_an_error

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+# As run.rego, and the commands named below may be run in the pod's containers by exec, with stdin.
+package agent_policy
+
+import rego.v1
+
+# What each container may start, and how often is the agent's own rule: once.
+allowed_args := {
+	"pause",
+	"sh", "sleep", "cat", "echo", "true", "false", "id", "stty", "tail", "head", "dd", "seq",
+}
+
+CreateSandboxRequest if {
+	input.guest_hook_path == ""
+	count(input.kernel_modules) == 0
+}
+
+CreateContainerRequest if {
+	basename(input.OCI.Process.Args[0]) in allowed_args
+	no_hooks
+	count(input.shared_mounts) == 0
+	count(input.devices) == 0
+}
+
+no_hooks if input.OCI.Hooks == null
+
+basename(path) := parts[count(parts) - 1] if parts := split(path, "/")
+
+StartContainerRequest := true
+
+WaitProcessRequest := true
+
+SignalProcessRequest := true
+
+RemoveContainerRequest := true
+
+DestroySandboxRequest := true
+
+GuestDetailsRequest := true
+
+GetOOMEventRequest := true
+
+StatsContainerRequest := true
+
+UpdateContainerRequest := true
+
+PauseContainerRequest := true
+
+ResumeContainerRequest := true
+
+TtyWinResizeRequest := true
+
+ReadStreamRequest := true
+
+WriteStreamRequest := true
+
+CloseStdinRequest := true
+
+exec_commands := {["echo", "run by exec"], ["sh"], ["cat"], ["sh", "-c", "exit 7"], ["sleep", "1000"]}
+
+ExecProcessRequest if {
+	input.process.Args in exec_commands
+	input.string_user == null
+}

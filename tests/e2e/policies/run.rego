@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+# A pod that runs what its author named and shows its output: no exec, no stdin. A request without
+# a rule here is denied.
+package agent_policy
+
+import rego.v1
+
+# What each container may start, and how often is the agent's own rule: once.
+allowed_args := {
+	"pause",
+	"sh", "sleep", "cat", "echo", "true", "false", "id", "stty", "tail", "head", "dd", "seq",
+}
+
+CreateSandboxRequest if {
+	input.guest_hook_path == ""
+	count(input.kernel_modules) == 0
+}
+
+CreateContainerRequest if {
+	basename(input.OCI.Process.Args[0]) in allowed_args
+	no_hooks
+	count(input.shared_mounts) == 0
+	count(input.devices) == 0
+}
+
+no_hooks if input.OCI.Hooks == null
+
+basename(path) := parts[count(parts) - 1] if parts := split(path, "/")
+
+StartContainerRequest := true
+
+WaitProcessRequest := true
+
+SignalProcessRequest := true
+
+RemoveContainerRequest := true
+
+DestroySandboxRequest := true
+
+GuestDetailsRequest := true
+
+GetOOMEventRequest := true
+
+StatsContainerRequest := true
+
+UpdateContainerRequest := true
+
+PauseContainerRequest := true
+
+ResumeContainerRequest := true
+
+TtyWinResizeRequest := true
+
+ReadStreamRequest := true
