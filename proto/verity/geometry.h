@@ -23,9 +23,14 @@ inline constexpr std::size_t kSaltSize = 32;  // All zero, as Kata's layers have
 inline constexpr uint64_t kMaxDataBlocks = uint64_t{1} << 31;  // 8 TiB.
 inline constexpr std::string_view kFileSystem = "erofs";       // mount(2)'s name of it.
 
-// The storage options that carry a layer to the guest, in Kata's form: name=value.
+// The storage options that carry a layer to the guest, in Kata's form: name or name=value.
+// docs/layers.md has the whole form.
 inline constexpr std::string_view kRootHashOption = "io.katacontainers.fs-opt.root-hash";
 inline constexpr std::string_view kDataBlocksOption = "io.katacontainers.fs-opt.data-blocks";
+inline constexpr std::string_view kIsLayerOption = "io.katacontainers.fs-opt.is-layer";
+inline constexpr std::string_view kBlockDeviceOption = "io.katacontainers.fs-opt.block_device=file";
+inline constexpr std::string_view kOverlayRwOption = "io.katacontainers.fs-opt.overlay-rw";
+inline constexpr std::string_view kGuestLayersDir = "/run/kata-containers/sandbox/layers/";
 
 using Digest = std::array<uint8_t, kDigestSize>;
 
