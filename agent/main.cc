@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "agent/attest/attester.h"
 #include "agent/attest/host_data.h"
 #include "agent/attest/initdata.h"
 #include "agent/boot/early_boot.h"
@@ -67,12 +68,10 @@ Result<std::string> FirstPolicy(const Options& options, HostDataSource& host_dat
 }
 
 Result<void> Serve(const Options& options) {
-  std::unique_ptr<HostDataSource> host_data;
-  if (options.host_data) {
-    host_data = FixedHostData(options.host_data);
-  } else {
-    host_data = TRY(OpenHostDataSource(options.tee));
-  }
+  const std::unique_ptr<Attester> attester =
+      TRY(OpenAttester(options.tee, {.root = "", .sim_socket = options.sim_socket}));
+  const std::unique_ptr<HostDataSource> host_data =
+      options.host_data ? FixedHostData(options.host_data) : ReportedHostData(attester.get());
   std::string policy = TRY(FirstPolicy(options, *host_data));
   const auto gate = TRY(PolicyGate::Create(std::move(policy)));
   const std::unique_ptr<Reactor> reactor(TRY(Reactor::Create()));

@@ -44,6 +44,12 @@ Result<Options> ParseOptions(int argc, char** argv) {
       {"--listen", Into(out.listen)},
       {"--policy", Into(out.policy_file)},
       {"--initdata", Into(out.initdata_file)},
+      {"--sim-socket",
+       [&out](std::string value) -> Result<void> {
+         out.sim_socket = std::move(value);
+         out.tee = Tee::kSim;
+         return {};
+       }},
       {"--run-dir", Into(out.paths.run_dir)},
       {"--crun", Into(out.paths.crun)},
       {"--crun-root", Into(out.paths.crun_root)},
@@ -76,6 +82,9 @@ Result<Options> ParseOptions(int argc, char** argv) {
       return Error(Code::kInvalidArgument, std::string(name) + ": unknown option");
     }
     TRY_CONTEXT(it->second(std::move(value)), std::string(name));
+  }
+  if (out.host_data && out.tee == Tee::kSim) {
+    return Error(Code::kInvalidArgument, "--host-data: the simulator's reports say it");
   }
   if (out.listen.empty()) return Error(Code::kInvalidArgument, "--listen: missing");
   return out;

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <cerrno>
 #include <cstddef>
 #include <utility>
 
@@ -22,27 +22,26 @@ class Fixed : public HostDataSource {
   const std::optional<HostData> host_data_;
 };
 
-// What a kernel shows only inside an SEV-SNP guest, or one that can make reports.
-constexpr std::array kTracesOfSev = {
-    "/sys/devices/system/cpu/sev",
-    "/dev/sev-guest",
-    "/sys/class/misc/sev-guest",
-    "/sys/bus/platform/devices/sev-guest",
+class Reported : public HostDataSource {
+ public:
+  explicit Reported(Attester& attester) : attester_(attester) {}
+  // Of a report that is about random data, so that no old one can stand for it.
+  Result<std::optional<HostData>> Read() override {
+    ReportData nonce = {};
+    if (::getentropy(nonce.data(), nonce.size()) != 0) return ErrnoError(errno, "getentropy");
+    const GuestReport report = TRY_CONTEXT(attester_.GetReport(nonce), "host data");
+    return std::optional<HostData>(TRY(snp::ParseReport(report.report)).host_data);
+  }
+
+ private:
+  Attester& attester_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<HostDataSource>> OpenHostDataSource(Tee tee, const std::string& root) {
-  if (tee == Tee::kSnp) {
-    return Error(Code::kUnimplemented, "host data: no provider of SEV-SNP reports");
-  }
-  for (const char* trace : kTracesOfSev) {
-    if (::access((root + trace).c_str(), F_OK) == 0) {
-      return Error(Code::kFailedPrecondition,
-                   std::string("host data: kata_cc.tee=none in a guest that has ") + trace);
-    }
-  }
-  return FixedHostData(std::nullopt);
+std::unique_ptr<HostDataSource> ReportedHostData(Attester* attester) {
+  if (attester == nullptr) return FixedHostData(std::nullopt);
+  return std::make_unique<Reported>(*attester);
 }
 
 std::unique_ptr<HostDataSource> FixedHostData(std::optional<HostData> host_data) {

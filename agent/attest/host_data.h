@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "agent/boot/kernel_command_line.h"
+#include "agent/attest/attester.h"
 #include "base/result.h"
 
 namespace kata_cc::agent {
@@ -25,9 +25,8 @@ class HostDataSource {
   virtual Result<std::optional<HostData>> Read() = 0;
 };
 
-// The source for what the command line names. None is refused when the machine under root (the
-// file system's root, "" for the real one) shows a trace of SEV.
-Result<std::unique_ptr<HostDataSource>> OpenHostDataSource(Tee tee, const std::string& root = "");
+// What attester's reports say; for null, that there is no TEE. The attester outlives the source.
+std::unique_ptr<HostDataSource> ReportedHostData(Attester* attester);
 
 // A source that always gives this value, or none.
 std::unique_ptr<HostDataSource> FixedHostData(std::optional<HostData> host_data);

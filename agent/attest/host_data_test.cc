@@ -2,10 +2,7 @@
 #include "agent/attest/host_data.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 
 #include "agent/attest/sha2.h"
@@ -38,21 +35,6 @@ TEST(HostData, LongerDigestsAreCutAndNoDigestNeverMatches) {
   std::copy_n(digest.begin(), host_data.size(), host_data.begin());
   EXPECT_TRUE(CheckHostData(*FixedHostData(host_data), digest, "initdata"));
   EXPECT_FALSE(CheckHostData(*FixedHostData(HostData{}), "", "initdata"));
-}
-
-TEST(HostData, NoneIsRefusedWhereThereIsSev) {
-  std::string root = ::testing::TempDir() + "hostdata-XXXXXX";
-  ASSERT_NE(::mkdtemp(root.data()), nullptr);
-  EXPECT_TRUE(OpenHostDataSource(Tee::kNone, root));
-  std::filesystem::create_directories(root + "/sys/devices/system/cpu/sev");
-  const auto source = OpenHostDataSource(Tee::kNone, root);
-  ASSERT_FALSE(source);
-  EXPECT_EQ(source.error().code(), Code::kFailedPrecondition);
-  std::filesystem::remove_all(root);
-}
-
-TEST(HostData, SnpNeverFallsBack) {
-  EXPECT_FALSE(OpenHostDataSource(Tee::kSnp, "/nowhere"));
 }
 
 TEST(HostData, ParsesSixtyFourHexDigits) {

@@ -140,6 +140,8 @@ Result<void> MountFileSystems() {
       return ErrnoError(errno, std::string("mount ") + mount.target);
     }
   }
+  // Where attestation reports are asked for; a kernel without it has /dev/sev-guest.
+  static_cast<void>(::mount("configfs", "/sys/kernel/config", "configfs", kPlain, ""));
   TRY(MakeLinks());
   OpenStandardStreams();
   return EnableControllers();

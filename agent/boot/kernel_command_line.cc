@@ -60,8 +60,9 @@ Result<void> Apply(std::string_view key, std::string_view value, KernelCommandLi
 
 Result<Tee> ParseTee(std::string_view name) {
   if (name == "snp") return Tee::kSnp;
+  if (name == "sim") return Tee::kSim;
   if (name == "none") return Tee::kNone;
-  return Error(Code::kInvalidArgument, "not snp or none");
+  return Error(Code::kInvalidArgument, "not snp, sim or none");
 }
 
 Result<LogLevel> ParseLogLevel(std::string_view name) {

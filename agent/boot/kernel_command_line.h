@@ -12,12 +12,13 @@ namespace kata_cc::agent {
 
 enum class Transport { kVirtioSerial, kVsock };
 
-// What signs the guest's report. None is only accepted where the guest has no SEV at all.
-enum class Tee { kSnp, kNone };
+// What signs the guest's report. The simulator and none are only accepted where the guest has no
+// SEV at all.
+enum class Tee { kSnp, kSim, kNone };
 
 struct KernelCommandLine {
   Transport transport = Transport::kVsock;  // kata_cc.transport=virtio-serial|vsock
-  Tee tee = Tee::kSnp;                      // kata_cc.tee=snp|none
+  Tee tee = Tee::kSnp;                      // kata_cc.tee=snp|sim|none
   LogLevel log_level = LogLevel::kInfo;     // kata_cc.log=debug|info|warn|error
 };
 

@@ -25,9 +25,14 @@ TEST(KernelCommandLine, TakesItsKeysAndSkipsTheKernels) {
   EXPECT_EQ(line->log_level, LogLevel::kDebug);
 }
 
+TEST(KernelCommandLine, NamesTheTee) {
+  EXPECT_EQ(ParseKernelCommandLine("kata_cc.tee=sim")->tee, Tee::kSim);
+  EXPECT_EQ(ParseKernelCommandLine("kata_cc.tee=snp")->tee, Tee::kSnp);
+}
+
 TEST(KernelCommandLine, RefusesWhatItDoesNotKnow) {
   for (const char* text :
-       {"kata_cc.tee=sim", "kata_cc.tee=", "kata_cc.tee", "kata_cc.policy=off", "kata_cc.",
+       {"kata_cc.tee=simulator", "kata_cc.tee=", "kata_cc.tee", "kata_cc.policy=off", "kata_cc.",
         "kata_cc.tee=none kata_cc.tee=none", "kata_cc.transport=vsock,virtio-serial",
         "kata_cc.tee=\"none\"", "kata_cc.tee=none\x01"}) {
     EXPECT_FALSE(ParseKernelCommandLine(text)) << text;

@@ -16,7 +16,8 @@ Result<std::string> KernelCommandLine(const VmConfig& config) {
   std::string line = kImageCommandLine;
   line += config.transport == Transport::kVsock ? " kata_cc.transport=vsock"
                                                 : " kata_cc.transport=virtio-serial";
-  line += config.tee == Tee::kSnp ? " kata_cc.tee=snp" : " kata_cc.tee=none";
+  line += " kata_cc.tee=";
+  line += config.tee == Tee::kSnp ? "snp" : config.tee == Tee::kSim ? "sim" : "none";
   const std::string& added = config.kernel_command_line;
   if (!std::all_of(added.begin(), added.end(), [](char c) { return c >= ' ' && c <= '~'; }))
     return Error(Code::kInvalidArgument, "vm: kernel parameters: not printable ASCII");

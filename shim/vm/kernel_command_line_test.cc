@@ -12,6 +12,8 @@ TEST(VmKernelCommandLine, SaysTransportAndTee) {
   ASSERT_TRUE(line.has_value());
   EXPECT_TRUE(line->starts_with("console=hvc0 quiet "));
   EXPECT_TRUE(line->ends_with(" kata_cc.transport=virtio-serial kata_cc.tee=none"));
+  config.tee = Tee::kSim;
+  EXPECT_TRUE(KernelCommandLine(config)->ends_with(" kata_cc.tee=sim"));
   config.tee = Tee::kSnp;
   config.transport = Transport::kVsock;
   config.kernel_command_line = "  a=b   kata_cc.log=debug ";
