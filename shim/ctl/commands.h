@@ -18,5 +18,6 @@ using AddCommands = void (*)(CLI::App& app, int& exit_code);
 
 void AddLayerCommands(CLI::App& app, int& exit_code);
 void AddMeasureCommands(CLI::App& app, int& exit_code);
+void AddReportCommands(CLI::App& app, int& exit_code);
 
 }  // namespace kata_cc::ctl
