@@ -1,25 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-# Every target installs the packages it needs and can be run again at once.
+# On Debian 12, as root. Every target installs the packages it needs and can be run again at once.
+#   make demo    a confidential pod, from containerd to its container
+#   make test    build, and run all tests
+#   make bench   the figures
+#   make lint    include rules, licence lines, format, shell scripts
+#   make image   kernel and initrd of the guest, in build/image
 PRESET ?= release
 JOBS   ?= $(shell nproc)
 BUILD  := build/$(PRESET)
+AGENT  := $(BUILD)/agent/kata-cc-agent
+IMAGE  := build/image
 
-.PHONY: all build test lint clean
-
+.PHONY: all build image demo test bench lint clean
 all: build
 
-build/.packages-%: tests/setup/packages.sh
-	tests/setup/packages.sh $*
-	@mkdir -p build && touch $@
+packages-%:
+	@tests/setup/packages.sh $*
 
-build: build/.packages-build
-	cmake --preset $(PRESET)
+build: packages-build
+	@cmake --preset $(PRESET) $(if $(wildcard $(BUILD)/build.ninja),>/dev/null)
 	cmake --build --preset $(PRESET) --parallel $(JOBS)
 
-test: build build/.packages-image build/.packages-vm build/.packages-peers
+# Built by `build`, which knows best when; here only so that the image follows it.
+$(AGENT): build ;
+$(IMAGE)/manifest.json: $(AGENT) $(wildcard guest-image/build/*) VERSION /var/lib/dpkg/status | packages-image
+	guest-image/build/build.sh $(AGENT) $(IMAGE)
+image: $(IMAGE)/manifest.json
+
+demo: build image packages-vm
+	KATA_CC_BUILD=$(abspath $(BUILD)) KATA_CC_IMAGE=$(abspath $(IMAGE)) tests/e2e/demo.sh
+
+# VM tests run one at a time, the others beside each other.
+test: build packages-image packages-vm packages-peers
 	ctest --test-dir $(BUILD) --output-on-failure --no-tests=error --parallel $(JOBS)
 
-lint: build/.packages-build build/.packages-lint
+bench: build image packages-vm packages-peers
+	tests/bench/run.sh $(BUILD)
+
+lint: packages-build packages-lint
 	tests/lint/run.sh
 
 clean:

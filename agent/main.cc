@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <ctime>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,7 +69,13 @@ Result<std::string> FirstPolicy(const Options& options, HostDataSource& host_dat
   return std::string(kDefaultPolicy);
 }
 
-Result<void> Serve(const Options& options) {
+std::int64_t UptimeMs() {
+  timespec now = {};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+Result<void> Serve(const Options& options, std::int64_t start_ms) {
   const std::unique_ptr<Attester> attester =
       TRY(OpenAttester(options.tee, {.root = "", .sim_socket = options.sim_socket}));
   const std::unique_ptr<HostDataSource> host_data =
@@ -96,14 +104,17 @@ Result<void> Serve(const Options& options) {
     UniqueFd port = TRY(OpenFile(path, O_RDWR | O_NONBLOCK));
     TRY(server.Serve(std::move(port)));
   }
-  Log(LogLevel::kInfo, "serving");
+  const std::int64_t now_ms = UptimeMs();
+  Log(LogLevel::kInfo, "serving",
+      {{field::kUptimeMs, now_ms}, {field::kDurationMs, now_ms - start_ms}});
   return reactor->Run();
 }
 
 Result<void> Run(bool init, int argc, char** argv) {
+  const std::int64_t start_ms = UptimeMs();
   const Options options = init ? TRY(BootMachine()) : TRY(ParseOptions(argc, argv));
   LogToFd(STDERR_FILENO, options.log_level);
-  return Serve(options);
+  return Serve(options, start_ms);
 }
 
 int Main(int argc, char** argv) {

@@ -18,6 +18,7 @@ constexpr std::string_view kExecId = "exec_id";
 constexpr std::string_view kError = "error";
 constexpr std::string_view kMethod = "method";
 constexpr std::string_view kDurationMs = "duration_ms";
+constexpr std::string_view kUptimeMs = "uptime_ms";
 constexpr std::string_view kPid = "pid";
 constexpr std::string_view kExitStatus = "exit_status";
 constexpr std::string_view kPath = "path";

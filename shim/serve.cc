@@ -181,6 +181,7 @@ Result<void> Serving::Run() {
   reactor_->After(kIdleTimeout, [this] {
     if (sandbox_->empty()) blocking_->Post([this] { End(); });
   });
+  Log(LogLevel::kInfo, "serving", {{field::kSandboxId, arguments_.id}});
   if (::write(kReadyFd, "ok", 2) != 2) return ErrnoError(errno, "answer start");
   ::close(kReadyFd);
   Result<void> ran = reactor_->Run();

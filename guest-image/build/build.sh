@@ -12,7 +12,6 @@ agent=$(realpath "$1")
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 mkdir -p "$2"
 output=$(realpath "$2")
-kernel_package=linux-image-6.12-cloud-amd64
 
 die() { echo "build.sh: $*" >&2; exit 1; }
 
@@ -20,11 +19,10 @@ die() { echo "build.sh: $*" >&2; exit 1; }
 modules=(virtio_blk erofs squashfs overlay dm-verity ?sev-guest ?vmw_vsock_virtio_transport)
 
 [[ -x $agent ]] || die "$agent: no such program"
-file --brief "$agent" | grep -q 'static' || die "$agent: not statically linked"
-image_package=$(dpkg-query -W -f '${Depends}' "$kernel_package" | grep -o 'linux-image-[^ ,]*' | head -n 1) ||
-  die "$kernel_package: not installed"
-kernel=${image_package#linux-image-}
-[[ -r /boot/vmlinuz-$kernel ]] || die "/boot/vmlinuz-$kernel: not installed"
+[[ $(file --brief "$agent") == *static* ]] || die "$agent: not statically linked"
+kernel=$("$here/../../tests/setup/guest-kernel.sh")
+kernel=${kernel#/boot/vmlinuz-}
+image_package=linux-image-$kernel
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -35,12 +33,16 @@ mkdir -p "$root"/{dev,etc,lib/modules,proc,run,sys,tmp,usr/bin,var}
 package_of() {  # package_of FILE: the package that installed it, also where /lib is a link to /usr/lib.
   local file=$1 name
   for file in "$file" "$(realpath "$file")" "${file#/usr}" "$(realpath "$file" | sed 's#^/usr##')"; do
-    name=$(dpkg-query -S "$file" 2>/dev/null | head -n 1 | cut -d: -f1) && [[ $name ]] && break
+    name=$(dpkg-query -S "$file" 2>/dev/null) && break
   done
   [[ $name ]] || die "$1: of no Debian package"
-  echo "$name"
+  echo "${name%%:*}"
 }
-version_of() { dpkg-query -W -f '${Version}\n' "$1" | head -n 1; }
+version_of() {  # The first line: one a package, even where a second architecture is installed.
+  local versions
+  versions=$(dpkg-query -W -f '${Version}\n' "$1")
+  echo "${versions%%$'\n'*}"
+}
 add() {  # add PATH-IN-IMAGE SOURCE MODE PACKAGE VERSION
   install -D -m "$3" "$2" "$root$1"
   printf '%s\t%s\t%s\n' "$1" "$4" "$5" >>"$work/files"

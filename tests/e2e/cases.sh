@@ -9,6 +9,10 @@ expect() {  # expect WHAT ACTUAL PATTERN: a glob pattern
   [[ $2 == $3 ]] || { printf '%s: got "%s", expected "%s"\n' "$1" "$2" "$3" >&2; return 1; }
 }
 
+must_fail() {  # must_fail COMMAND...
+  if "$@"; then echo "succeeded, though it must not: $*" >&2; return 1; fi
+}
+
 show_logs() {
   local log
   tail -n 40 "$STACK/containerd/containerd.log" >&2

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by end-to-end tests and the demo: a private libvirtd and containerd with the shim in
-# reach, and the busybox image imported. stack_start sets STACK (its directory); stack_stop ends
-# and removes it. Needs KATA_CC_BUILD, the CMake build directory, and `make image` done.
+# Sourced by end-to-end tests, benchmarks and the demo: a private libvirtd and containerd with the
+# shim in reach, and the busybox image imported. stack_start sets STACK (its directory); stack_stop
+# ends and removes it. Needs KATA_CC_BUILD, the CMake build directory, and `make image` done.
+# Several stacks may run at once: nothing here looks at, or ends, another's processes.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
@@ -12,17 +13,42 @@ IMAGE_NAME=docker.io/library/kata-cc-busybox:1
 
 fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
 
+stack_shims() {  # The pids of this stack's shims.
+  local pid
+  for pid in $(pgrep -f "containerd-shim-kata-cc-v2 .*-address $STACK/containerd/"); do
+    [[ $(readlink "/proc/$pid/exe") == */containerd-shim-kata-cc-v2* ]] && echo "$pid"
+  done
+  return 0
+}
+
+stack_vmms() {  # stack_vmms ID: the pid of the QEMU of that sandbox; "": of all of this stack.
+  local pid
+  for pid in $(pgrep -f "qemu-system.*guest=kata-cc-$1"); do
+    [[ $(readlink "/proc/$pid/ns/mnt") == "$STACK_NAMESPACE" ]] && echo "$pid"
+  done
+  return 0
+}
+
+stack_fifos() { find "$STACK/fifo" -type p -printf 'fifo: %p\n'; }
+
 # Everything that a pod leaves on the host while it runs; empty when nothing is left.
 stack_leftovers() {
+  local pid path
   virsh -q -c "$LIBVIRT_URI" list --all --name | sed '/^$/d; s/^/domain: /'
-  pgrep -a -f 'containerd-shim-kata-cc-v2|kata-cc-[0-9a-z]' | grep -v pgrep |
-    grep -F -e "$STACK" -e containerd-shim-kata-cc-v2 -e guest=kata-cc | sed 's/^/process: /' || true
+  for pid in $(stack_shims) $(stack_vmms ""); do
+    printf 'process: %s %s\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" | cut -c -120)"
+  done
   awk -v a="$STACK/containerd/state/" -v b="$STACK/images/" \
     'index($5, a) == 1 || index($5, b) == 1 { print "mount: " $5 }' /proc/self/mountinfo
-  find /run/containerd/s -type s -newer "$STACK/started" -printf 'socket: %p\n' 2>/dev/null || true
-  find "$STACK/containerd/state" "$STACK/images" /run/kata-cc /run/containerd/fifo \
-    -newer "$STACK/started" \( -path '*/io.containerd.runtime.v2.task/*/*' -o -type p -o \
-    -path "$STACK/images/*" -o -path '/run/kata-cc/*' \) -printf 'left: %p\n' 2>/dev/null || true
+  # A socket that a process listens on is that process's matter.
+  find /run/containerd/s -type s -newer "$STACK/started" 2>/dev/null | while read -r path; do
+    [[ $(ss -Hxl "src = $path") ]] || echo "socket: $path"
+  done
+  grep -lsF "$STACK" /run/kata-cc/*/sandbox.json | sed 's/^/state: /' || true
+  find "$STACK/containerd/state" -path '*/io.containerd.runtime.v2.task/*/*' -prune \
+    -printf 'bundle: %p\n'
+  find "$STACK/images" -mindepth 1 -printf 'image: %p\n'
+  stack_fifos
 }
 
 stack_start() {
@@ -30,9 +56,10 @@ stack_start() {
   [[ -x $shim ]] || fail "$shim: not built (cmake --build)"
   [[ -s $KATA_CC_IMAGE/initrd.img ]] || fail "$KATA_CC_IMAGE/initrd.img: not built (make image)"
   STACK=$(mktemp -d /tmp/kata-cc.XXXXXX)
-  mkdir "$STACK/images"
+  mkdir "$STACK/images" "$STACK/fifo"
   LIBVIRT_URI=$("$repository/tests/setup/libvirtd.sh" start "$STACK/libvirt")
-  export LIBVIRT_URI STACK
+  STACK_NAMESPACE=$(readlink "/proc/$(<"$STACK/libvirt/libvirtd.pid")/ns/mnt")
+  export LIBVIRT_URI STACK STACK_NAMESPACE
   cat >"$STACK/configuration.toml" <<TOML
 [hypervisor.qemu]
 kernel = "$KATA_CC_IMAGE/vmlinuz"
@@ -56,10 +83,16 @@ TOML
 }
 
 stack_stop() {
+  local pid path
   [[ ${STACK:-} ]] || return 0
   "$repository/tests/setup/containerd.sh" stop "$STACK/containerd" || true
-  pkill -9 -f "containerd-shim-kata-cc-v2.*$STACK" || true
+  if [[ ${STACK_NAMESPACE:-} ]]; then
+    for pid in $(stack_shims) $(stack_vmms ""); do kill -9 "$pid" 2>/dev/null || true; done
+  fi
   "$repository/tests/setup/libvirtd.sh" stop "$STACK/libvirt" || true
+  for path in /run/kata-cc/*; do
+    grep -qsF "$STACK" "$path/sandbox.json" && rm -rf "$path"
+  done
   [[ ${KATA_CC_KEEP:-} ]] || rm -rf "$STACK"
 }
 
@@ -71,8 +104,8 @@ policy_annotation() {  # policy_annotation NAME-or-FILE
   echo "io.katacontainers.config.agent.policy=$(base64 -w0 "$file")"
 }
 
-# run_pod POLICY [ctr run option...] -- ID COMMAND...: a container that is its own sandbox.
-# POLICY "-" sends none.
+# run_pod POLICY [ctr run option...] -- ID COMMAND...: a container that is its own sandbox, unless
+# the options say otherwise. POLICY "-" sends none.
 run_pod() {
   local policy=$1 options=()
   shift
@@ -81,17 +114,25 @@ run_pod() {
   local id=$1
   shift
   [[ $policy == - ]] || options+=(--annotation "$(policy_annotation "$policy")")
-  stack_ctr run --runtime io.containerd.kata-cc.v2 "${options[@]}" "$IMAGE_NAME" "$id" "$@"
+  stack_ctr run --runtime io.containerd.kata-cc.v2 --fifo-dir "$STACK/fifo" "${options[@]}" \
+    "$IMAGE_NAME" "$id" "$@"
 }
+
+# exec_in [ctr exec option...] CONTAINER COMMAND...
+exec_in() {
+  stack_ctr tasks exec --fifo-dir "$STACK/fifo" --exec-id "x$RANDOM$RANDOM" "$@"
+}
+
+status_of() { stack_ctr tasks ls | awk -v id="$1" '$1 == id { print $3 }'; }
+has_status() { [[ $(status_of "$1") == "$2" ]]; }
 
 # remove_pod ID: kill, wait for the end, delete task and container.
 remove_pod() {
   stack_ctr tasks kill --signal SIGKILL "$1" >/dev/null 2>&1 || true
   local i
   for ((i = 0; i < 300; i++)); do
-    stack_ctr tasks delete "$1" >/dev/null 2>&1 && break
-    stack_ctr tasks ls -q | grep -qx "$1" || break
-    sleep 0.1
+    [[ $(status_of "$1") ]] || break
+    stack_ctr tasks delete "$1" >/dev/null 2>&1 || sleep 0.1 # With the exit code of the task.
   done
   stack_ctr containers delete "$1"
 }
@@ -108,3 +149,5 @@ wait_until() {
 }
 
 nothing_left() { [[ -z $(stack_leftovers) ]]; }
+# For the end of a case: waits until nothing is left, or says what is.
+leaves_nothing() { wait_until 20 nothing_left || { stack_leftovers >&2; return 1; }; }

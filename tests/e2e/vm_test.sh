@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs libvirt_vm_test under a libvirtd of its own: vm_test.sh TEST-BINARY INIT [gtest option...]
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "vm_test.sh: line $LINENO: $BASH_COMMAND: status $?" >&2' ERR
 here=$(cd "$(dirname "$0")" && pwd)
 test_binary=$(realpath "$1")
 init=$(realpath "$2")
@@ -10,8 +11,7 @@ shift 2
 work=$(mktemp -d /tmp/kata-cc-vm.XXXXXX)
 trap '"$here/../setup/libvirtd.sh" stop "$work/libvirt" || true; rm -rf "$work"' EXIT
 
-kernel=$(dpkg-query -L "$(dpkg-query -W -f '${Depends}\n' linux-image-6.12-cloud-amd64 |
-  grep -o 'linux-image-6\.12[^ ,]*' | head -n 1)" | grep -m 1 '^/boot/vmlinuz-')
+kernel=$("$here/../setup/guest-kernel.sh")
 version=${kernel#/boot/vmlinuz-}
 mkdir -p "$work/root/dev"
 install "$init" "$work/root/init"

@@ -6,9 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 agent=$(realpath "${1:-build/release/agent/kata-cc-agent}")
-kernel=${2:-$(find /boot -name 'vmlinuz-6.12.*-cloud-amd64' | sort -V | tail -n 1)}
+kernel=${2:-$(tests/setup/guest-kernel.sh)}
 [[ -x $agent ]] || { echo "boot_test.sh: $agent is missing: build it first" >&2; exit 1; }
-[[ -r $kernel ]] || { echo "boot_test.sh: no kernel: install linux-image-6.12-cloud-amd64" >&2; exit 1; }
 modules=/lib/modules/${kernel##*/vmlinuz-}/kernel
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -24,7 +24,11 @@ uri="qemu+unix:///system?socket=$socket"
 # A unix socket's path has 107 bytes; libvirt puts its monitor's below /var/lib/libvirt instead.
 [[ ${#socket} -le 107 ]] || die "$dir: path too long for a unix socket"
 
-running() { [[ -s $dir/libvirtd.pid ]] && kill -0 "$(<"$dir/libvirtd.pid")" 2>/dev/null; }
+# A pid of the file may be another's by now.
+running() {
+  [[ -s $dir/libvirtd.pid ]] &&
+    [[ $(readlink "/proc/$(<"$dir/libvirtd.pid")/exe" 2>/dev/null) == */libvirtd* ]]
+}
 answers() { [[ -S $socket ]] && virsh -q -c "$uri" version >/dev/null 2>&1; }
 
 write_configuration() {

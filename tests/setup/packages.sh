@@ -11,18 +11,19 @@ build=(cmake g++ git make ninja-build pkg-config libssl-dev libprotobuf-dev prot
   zlib1g-dev libzstd-dev libxml2-utils)
 lint=(clang-format-14 clang-tidy-14 shellcheck)
 image=(binutils cpio crun file kmod linux-image-6.12-cloud-amd64 xz-utils zstd busybox-static)
-vm=(containerd iproute2 runc squashfs-tools-ng)
+vm=(containerd iproute2 mount procps python3 runc squashfs-tools-ng)
 backports=(qemu-system-x86 qemu-utils libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
   libvirt-dev)
-peers=(attr cryptsetup-bin erofs-utils golang-github-containerd-ttrpc-dev libcap2-bin)
+peers=(attr cryptsetup-bin erofs-utils golang-github-containerd-ttrpc-dev jq libarchive-tools
+  libcap2-bin python3-venv)
 
 say() { printf '== %s\n' "$*" >&2; }
 
 missing() {
-  local name
+  local name installed
+  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null) || true
   for name in "$@"; do
-    dpkg-query -W -f '${Status}\n' "$name" 2>/dev/null | grep -q '^install ok installed$' ||
-      printf '%s\n' "$name"
+    [[ $'\n'$installed$'\n' == *$'\n'"installed $name"$'\n'* ]] || printf '%s\n' "$name"
   done
 }
 
@@ -37,10 +38,10 @@ update_lists() {
 # The backports suite lives on the mirror that the machine already uses for bookworm.
 enable_backports() {
   local list=/etc/apt/sources.list.d/kata-cc-backports.list uri
-  apt-cache policy | grep -q 'bookworm-backports' && return
+  [[ $(apt-cache policy) == *bookworm-backports* ]] && return
   # shellcheck disable=SC2016 # apt's own variables
   uri=$(apt-get indextargets --format '$(SITE) $(RELEASE)' 2>/dev/null |
-    awk '$2 == "bookworm" || $2 == "stable" { print $1; exit }')
+    awk '!found && ($2 == "bookworm" || $2 == "stable") { print $1; found = 1 }')
   [[ $uri ]] || { say "packages: no bookworm mirror among the apt sources"; exit 1; }
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri bookworm-backports main" >"$list"
   updated=
