@@ -9,6 +9,7 @@ rules=(
   'base             ^base/'
   'proto/ttrpc      ^(base|proto/ttrpc)/'
   'proto/oci        ^(base/|proto/oci/|proto/oci\.pb\.h$)'
+  'proto/cose       ^(base|proto/cose)/'
   'proto/snp        ^(base|proto/snp)/'
   'policy/engine    ^(policy/engine/|base/result\.h$)'
   'proto/verity     ^(base|proto/verity)/'
