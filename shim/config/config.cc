@@ -106,6 +106,7 @@ void ReadHypervisor(Section qemu, Config* config) {
   qemu.Path("kernel", &config->kernel);
   qemu.Path("initrd", &config->initrd);
   qemu.Path("firmware", &config->firmware);
+  qemu.Path("sim_dir", &config->sim_dir);
   qemu.String("kernel_params", &config->kernel_params);
   qemu.String("libvirt_uri", &config->libvirt_uri);
   qemu.Choice<Accelerator>(

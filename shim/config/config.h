@@ -24,6 +24,7 @@ struct Config {
   std::string initrd = "/usr/share/kata-cc/initrd.img";
   std::string firmware;
   std::string kernel_params;
+  std::string sim_dir = "/var/lib/kata-cc/sim";
   std::string libvirt_uri = "qemu:///system";
   Accelerator accelerator = Accelerator::kAuto;
   Tee tee = Tee::kSnp;

@@ -19,5 +19,6 @@ using AddCommands = void (*)(CLI::App& app, int& exit_code);
 void AddLayerCommands(CLI::App& app, int& exit_code);
 void AddMeasureCommands(CLI::App& app, int& exit_code);
 void AddReportCommands(CLI::App& app, int& exit_code);
+void AddSimCommands(CLI::App& app, int& exit_code);
 
 }  // namespace kata_cc::ctl

@@ -13,6 +13,7 @@ const std::vector<kata_cc::ctl::AddCommands>& Families() {
       kata_cc::ctl::AddLayerCommands,
       kata_cc::ctl::AddMeasureCommands,
       kata_cc::ctl::AddReportCommands,
+      kata_cc::ctl::AddSimCommands,
   };
   return families;
 }

@@ -183,6 +183,7 @@ Result<void> Sandbox::PrepareUvm(Creation* creation) {
   vm.initrd = config.initrd;
   vm.kernel_command_line = config.kernel_params;
   vm.firmware = config.firmware;
+  vm.sim_dir = config.sim_dir;
   vm.state_dir = options_.state_dir;
   vm.vcpus = size.vcpus;
   vm.memory_mib = size.memory_mib;

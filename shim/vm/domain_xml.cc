@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "proto/snp/sim/wire.h"
+
 namespace kata_cc::shim {
 namespace {
 
@@ -155,6 +157,12 @@ Result<std::string> DevicesXml(const VmConfig& config) {
         "      <target type='virtio' name='{}'/>\n    </channel>\n",
         TRY(Path("state directory", AgentSocketPath(config))), kAgentPort);
   }
+  if (config.tee == Tee::kSim) {
+    xml += fmt::format(
+        "    <channel type='unix'>\n      <source mode='bind' path='{}'/>\n"
+        "      <target type='virtio' name='{}'/>\n    </channel>\n",
+        TRY(Path("state directory", SimSocketPath(config))), snp::sim::kPortName);
+  }
   if (!config.initdata_image.empty()) {
     xml += fmt::format(
         "    <disk type='file' device='disk'>\n      <driver name='qemu' type='raw'{}/>\n"
@@ -190,6 +198,10 @@ std::string TargetOfSlot(int slot) {
 
 std::string AgentSocketPath(const VmConfig& config) {
   return config.state_dir + "/agent.sock";
+}
+
+std::string SimSocketPath(const VmConfig& config) {
+  return config.state_dir + "/sim.sock";
 }
 
 std::string ConsolePath(const VmConfig& config) {

@@ -17,6 +17,7 @@ constexpr int kVsockPort = 1024;
 constexpr int kHotplugSlots = 31;
 
 std::string AgentSocketPath(const VmConfig& config);
+std::string SimSocketPath(const VmConfig& config);
 std::string ConsolePath(const VmConfig& config);
 
 // The domain, with uuid; accelerator is kKvm or kTcg. InvalidArgument names the field that cannot

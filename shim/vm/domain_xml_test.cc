@@ -56,6 +56,18 @@ void ExpectValid(const std::string& xml) {
   ::unlink(path);
 }
 
+TEST(DomainXml, OnlyTheSimulatorHasItsPort) {
+  VmConfig config = Config();
+  config.tee = Tee::kSim;
+  const std::string xml = Xml(config, Accelerator::kTcg);
+  EXPECT_TRUE(Has(xml, "path='/run/kata-cc/test/sim.sock'"));
+  EXPECT_TRUE(Has(xml, "<target type='virtio' name='org.kata-cc.sim.0'/>"));
+  EXPECT_FALSE(Has(xml, "launchSecurity"));
+  ExpectValid(xml);
+  EXPECT_FALSE(Has(Xml(Config()), "sim"));
+  EXPECT_FALSE(Has(Xml(SnpConfig()), "sim"));
+}
+
 TEST(DomainXml, IsValidForLibvirtsSchema) {
   ExpectValid(Xml(Config(), Accelerator::kTcg));
   VmConfig config = Config();

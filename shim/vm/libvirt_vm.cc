@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "base/file.h"
+#include "shim/sim/simulator.h"
 #include "shim/vm/accelerator.h"
 #include "shim/vm/console.h"
 #include "shim/vm/domain_xml.h"
@@ -40,6 +41,7 @@ constexpr std::chrono::milliseconds kConnectPoll{20};
 constexpr std::chrono::milliseconds kDetachPoll{20};
 constexpr std::chrono::seconds kDetachTimeout{10};
 constexpr std::chrono::seconds kStopTimeout{30};
+constexpr std::chrono::seconds kSimConnectTimeout{10};
 
 Result<std::string> RandomUuid() {
   std::string text = AsString(TRY(ReadFile("/proc/sys/kernel/random/uuid", 64)));
@@ -68,6 +70,16 @@ Result<UniqueFd> ConnectSocket(int family, const sockaddr* address, socklen_t le
   if (::fcntl(fd.get(), F_SETFL, flags & ~O_NONBLOCK) != 0)
     return ErrnoError(errno, "connect to the agent: fcntl");
   return fd;
+}
+
+Result<UniqueFd> ConnectUnix(const std::string& path, Clock::time_point deadline) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path))
+    return Error(Code::kInvalidArgument, path + ": too long for a socket");
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return ConnectSocket(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof(address),
+                       deadline);
 }
 
 // The text between begin and end in libvirt's XML of the domain; empty if there is none. libvirt
@@ -100,6 +112,7 @@ class LibvirtVm final : public Vm {
     std::string xml;
   };
 
+  Result<void> PrepareSimulator();
   Result<std::string> LiveXml() const;
   Result<UniqueFd> TryConnect(Clock::time_point deadline);
   Result<UniqueFd> TryConnectSerial(const std::string& xml, Clock::time_point deadline);
@@ -114,12 +127,14 @@ class LibvirtVm final : public Vm {
   Connection connection_;
   Domain domain_;
   VmmProcess vmm_;
+  std::unique_ptr<Simulator> simulator_;
   std::map<std::string, Attached> disks_;
 };
 
 Result<void> LibvirtVm::Start() {
   if (domain_ != nullptr) return Error(Code::kFailedPrecondition, "vm: started already");
   const std::string xml = TRY(DomainXml(config_, accelerator_, uuid_));
+  TRY(PrepareSimulator());
   connection_ = TRY(Connect(config_.libvirt_uri));
   domain_.reset(::virDomainCreateXML(connection_.get(), xml.c_str(), VIR_DOMAIN_NONE));
   if (domain_ == nullptr) {
@@ -135,11 +150,36 @@ Result<void> LibvirtVm::Start() {
                                          (tail.empty() ? "" : "; console: " + tail));
   }
   vmm_ = std::move(*vmm);
+  if (!simulator_) return {};
+  Result<UniqueFd> stream = ConnectUnix(SimSocketPath(config_), Clock::now() + kSimConnectTimeout);
+  if (!stream) {
+    (void)Stop();
+    return std::move(stream).error().With("the simulator's port");
+  }
+  simulator_->Start(*std::move(stream));
+  return {};
+}
+
+// Before the VM starts: its files are measured as they are now.
+Result<void> LibvirtVm::PrepareSimulator() {
+  if (config_.tee != Tee::kSim) return {};
+  SimLaunch launch;
+  launch.firmware = config_.firmware;
+  launch.kernel = config_.kernel;
+  launch.initrd = config_.initrd;
+  launch.command_line = config_.kernel_command_line;
+  launch.vcpus = config_.vcpus;
+  if (config_.host_data) launch.host_data = *config_.host_data;
+  launch.policy = config_.snp_policy;
+  const snp::sim::Launch measured = TRY(MeasureSimLaunch(launch));
+  auto authority = TRY(snp::sim::Authority::LoadOrCreate(config_.sim_dir));
+  simulator_ = std::make_unique<Simulator>(std::move(authority), measured);
   return {};
 }
 
 Result<void> LibvirtVm::Stop() {
   if (vmm_.pidfd.valid()) ::pidfd_send_signal(vmm_.pidfd.get(), SIGKILL, nullptr, 0);
+  simulator_.reset();
   disks_.clear();
   if (domain_ == nullptr) return {};
   // libvirt's calls have no timeout. A daemon that hangs must not hang the shim: the thread is left
@@ -183,14 +223,7 @@ Result<UniqueFd> LibvirtVm::TryConnectSerial(const std::string& xml, Clock::time
   const std::string target = Between(xml, "name='" + std::string(kAgentPort) + "'", "/>");
   if (target.find("state='connected'") == std::string::npos)
     return Error(Code::kUnavailable, "the guest has not opened its port");
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  const std::string path = AgentSocketPath(config_);
-  if (path.size() >= sizeof(address.sun_path))
-    return Error(Code::kInvalidArgument, path + ": too long for a socket");
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return ConnectSocket(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof(address),
-                       deadline);
+  return ConnectUnix(AgentSocketPath(config_), deadline);
 }
 
 Result<UniqueFd> LibvirtVm::TryConnectVsock(const std::string& xml, Clock::time_point deadline) {

@@ -29,7 +29,7 @@ struct VmConfig {
   std::string kernel;
   std::string initrd;
   std::string kernel_command_line;
-  std::string firmware;  // SNP only: OVMF with the SNP metadata.
+  std::string firmware;  // OVMF with the SNP metadata. The simulator measures it, if it is given.
   std::string
       state_dir;  // Exists; holds the VM's sockets and its console log. The caller removes it.
   std::uint32_t vcpus = 1;
@@ -41,8 +41,10 @@ struct VmConfig {
       host_data;               // SNP HOST_DATA: policy or initdata digest.
   std::string initdata_image;  // Path of a read-only initdata block image; empty: none.
 
-  // SNP only. policy: debug and migration off, SMT allowed. id_block and id_auth in base64: both or
-  // neither.
+  std::string sim_dir = "/var/lib/kata-cc/sim";  // Of the simulator's keys.
+
+  // SNP and simulator only. policy: debug and migration off, SMT allowed. id_block and id_auth in
+  // base64: both or neither.
   std::uint64_t snp_policy = 0x30000;
   std::string snp_id_block;
   std::string snp_id_auth;
