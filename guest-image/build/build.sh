@@ -88,7 +88,8 @@ add /lib/modules/kata-cc.list "$list" 644 kata-cc "$(cat "$here/../../VERSION")"
 find "$root" -exec touch --no-dereference --date=@0 {} +
 (cd "$root" && find . -mindepth 1 -print | sort |
   cpio --quiet --create --format=newc --reproducible --owner=0:0) >"$work/initrd.cpio"
-zstd --quiet -19 --no-check -T1 --stdout "$work/initrd.cpio" >"$work/initrd.img"
+# The legacy frame is the one that the kernel reads. lz4 and not zstd: see docs/guest-image.md.
+lz4 -q -l -12 "$work/initrd.cpio" "$work/initrd.img"
 cp "/boot/vmlinuz-$kernel" "$work/vmlinuz"
 cp "$here/cmdline" "$work/cmdline"
 

@@ -19,7 +19,7 @@ for file in vmlinuz initrd.img cmdline manifest.json; do
 done
 
 mkdir "$work/root"
-zstd -dc "$work/one/initrd.img" | (cd "$work/root" && cpio --quiet -id)
+lz4 -dc "$work/one/initrd.img" | (cd "$work/root" && cpio --quiet -id)
 [[ "$(cd "$work/root" && find . -type f -printf '/%P\n' | LC_ALL=C sort)" == \
   "$(sed -n 's/.*"path": "\([^"]*\)".*/\1/p' "$work/one/manifest.json" | LC_ALL=C sort)" ]] ||
   fail "manifest: does not list what the initrd holds"

@@ -10,7 +10,7 @@ build=(cmake g++ git make ninja-build pkg-config libssl-dev libprotobuf-dev prot
   libbenchmark-dev libre2-dev libtomlplusplus-dev libcli11-dev libarchive-dev
   zlib1g-dev libzstd-dev libxml2-utils)
 lint=(clang-format-14 clang-tidy-14 shellcheck)
-image=(binutils cpio crun file kmod linux-image-6.12-cloud-amd64 xz-utils zstd busybox-static)
+image=(binutils busybox-static cpio crun file kmod linux-image-6.12-cloud-amd64 lz4 xz-utils zstd)
 vm=(containerd iproute2 mount procps python3 runc squashfs-tools-ng)
 backports=(qemu-system-x86 qemu-utils libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
   libvirt-dev)
