@@ -32,6 +32,8 @@ Options OptionsOf(const KernelCommandLine& line) {
   out.tee = line.tee;
   out.transport = line.transport;
   out.log_level = line.log_level;
+  out.paths.resolv_conf = "/etc/resolv.conf";
+  out.paths.verified_only = line.tee != Tee::kNone;
   return out;
 }
 

@@ -32,8 +32,18 @@ Result<ChildProcess> ChildProcess::Spawn(const std::vector<std::string>& argv,
   for (const auto& [from, to] : redirects) {
     if (from >= 0) ::posix_spawn_file_actions_adddup2(&actions, from, to);
   }
+  // What this process ignores or blocks is no business of the child's.
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  sigset_t signals;
+  ::sigfillset(&signals);
+  ::posix_spawnattr_setsigdefault(&attributes, &signals);
+  ::sigemptyset(&signals);
+  ::posix_spawnattr_setsigmask(&attributes, &signals);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
   pid_t pid = -1;
-  const int error = ::posix_spawnp(&pid, raw[0], &actions, nullptr, raw.data(), environ);
+  const int error = ::posix_spawnp(&pid, raw[0], &actions, &attributes, raw.data(), environ);
+  ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return ErrnoError(error, argv[0]);
   UniqueFd pidfd(::pidfd_open(pid, 0));  // Not yet reaped, so the pid cannot have been reused.

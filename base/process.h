@@ -13,6 +13,7 @@
 namespace kata_cc {
 
 // What a child gets besides its arguments. -1: as the parent's. The descriptors stay the caller's.
+// Signals are the child's own again: none blocked, none ignored.
 struct SpawnOptions {
   int stdin_fd = -1;
   int stdout_fd = -1;

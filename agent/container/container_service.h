@@ -3,10 +3,10 @@
 // caller to have passed the policy gate, and believes nothing else in a request.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 
+#include "agent/process/reply.h"
 #include "base/reactor.h"
 #include "base/result.h"
 #include "base/worker_pool.h"
@@ -20,20 +20,18 @@ struct ContainerPaths {
   std::string crun = "/usr/bin/crun";
   std::string crun_root = "/run/crun";
   std::string cgroup_root = "/sys/fs/cgroup";  // cgroup v2 mount.
-};
-
-// The answer to a request that may wait: done runs once, on any thread. wanted is false once nobody
-// waits for it any more: then nothing is consumed on its behalf.
-template <typename T>
-struct Reply {
-  std::function<void(Result<T>)> done;
-  std::function<bool()> wanted;
-  std::function<void(std::function<void()>)> on_abandoned;
+  std::string cgroup_parent = "/kata-cc";      // Of the containers' groups, below it.
+  std::string resolv_conf;                     // Gets the pod's name servers; empty: no file does.
+  bool verified_only = false;  // Refuse block devices whose content no root hash vouches for.
+  // False only in tests on machines whose root may not load the programs that this takes.
+  bool restrict_devices = true;
 };
 
 class ContainerService {
  public:
-  // The reactor and pool outlive it. As PID 1 it also reaps orphans (SIGCHLD on the reactor).
+  // On the reactor's thread, or before it runs. Reactor and pool outlive it, and the reactor runs
+  // no more when it is destroyed; what is left of the sandbox goes with it. The process becomes a
+  // subreaper; as PID 1 it also reaps orphans.
   static Result<std::unique_ptr<ContainerService>> Create(Reactor& reactor, WorkerPool& pool,
                                                           ContainerPaths paths);
   virtual ~ContainerService() = default;
@@ -41,6 +39,7 @@ class ContainerService {
   // Pool threads; each blocks for as long as the operation takes.
   virtual Result<void> CreateSandbox(const grpc::CreateSandboxRequest& request) = 0;
   virtual Result<void> DestroySandbox() = 0;
+  virtual Result<void> CopyFile(const grpc::CopyFileRequest& request) = 0;
   virtual Result<void> CreateContainer(const grpc::CreateContainerRequest& request) = 0;
   virtual Result<void> StartContainer(const grpc::StartContainerRequest& request) = 0;
   virtual Result<void> RemoveContainer(const grpc::RemoveContainerRequest& request) = 0;
@@ -63,6 +62,10 @@ class ContainerService {
   virtual void ReadStderr(const grpc::ReadStreamRequest& request,
                           Reply<grpc::ReadStreamResponse> reply) = 0;
   virtual void GetOOMEvent(Reply<grpc::OOMEvent> reply) = 0;
+
+  // Any thread. Nobody may read this output: it is thrown away from now on, so that the process is
+  // not held up by it. No effect on what does not exist.
+  virtual void DiscardOutput(const grpc::ReadStreamRequest& request, bool is_stderr) = 0;
 };
 
 }  // namespace kata_cc::agent

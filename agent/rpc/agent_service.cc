@@ -23,7 +23,7 @@ using google::protobuf::MethodDescriptor;
 using google::protobuf::ServiceDescriptor;
 
 // What this agent does not do. A method in neither this list nor the table fails a test.
-constexpr std::array<std::string_view, 20> kUnimplemented = {
+constexpr std::array<std::string_view, 19> kUnimplemented = {
     "UpdateEphemeralMounts",
     "RemoveStaleVirtiofsShareMounts",
     "UpdateInterface",
@@ -40,7 +40,6 @@ constexpr std::array<std::string_view, 20> kUnimplemented = {
     "MemAgentCompactSet",
     "OnlineCPUMem",
     "MemHotplugByProbe",
-    "CopyFile",
     "AddSwap",
     "AddSwapPath",
     "ResizeVolume",
@@ -101,6 +100,9 @@ void AgentService::AddContainerMethods() {
                                   [c](const auto& r) { return c->CreateSandbox(r); });
   Add<grpc::DestroySandboxRequest>("DestroySandbox",
                                    [c](const auto&) { return c->DestroySandbox(); });
+  Add<grpc::CopyFileRequest>(
+      "CopyFile", [c](const auto& r) { return c->CopyFile(r); },
+      /*quiet=*/true);
   Add<grpc::CreateContainerRequest>("CreateContainer",
                                     [c](const auto& r) { return c->CreateContainer(r); });
   Add<grpc::StartContainerRequest>("StartContainer",
@@ -189,6 +191,13 @@ void AgentService::Register(const Registrar& registrar) {
   }
 }
 
+// Output that nobody may read must not hold its process up.
+void AgentService::DiscardDenied(const Message& request, const MethodDescriptor& descriptor) {
+  if (descriptor.input_type() != grpc::ReadStreamRequest::descriptor()) return;
+  containers_.DiscardOutput(static_cast<const grpc::ReadStreamRequest&>(request),
+                            descriptor.name() == "ReadStderr");
+}
+
 // The one way from the wire to a handler.
 void AgentService::Handle(const MethodDescriptor& descriptor, ttrpc::Call call,
                           ttrpc::Responder responder) {
@@ -210,10 +219,12 @@ void AgentService::Handle(const MethodDescriptor& descriptor, ttrpc::Call call,
   limits.deadline = call.deadline;
   auto admission = gate_.Admit(*request, limits);
   if (!admission) {
+    if (admission.error().code() == Code::kPermissionDenied) DiscardDenied(*request, descriptor);
     pending->Fail(admission.error());
     return;
   }
   const bool blank = admission->blank();
+  if (blank) DiscardDenied(*request, descriptor);
   pending->Admit(*std::move(admission));
   if (blank) {
     pending->Succeed(grpc::ReadStreamResponse());

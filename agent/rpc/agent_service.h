@@ -58,6 +58,8 @@ class AgentService {
 
   void Handle(const google::protobuf::MethodDescriptor& descriptor, ttrpc::Call call,
               ttrpc::Responder responder);
+  void DiscardDenied(const google::protobuf::Message& request,
+                     const google::protobuf::MethodDescriptor& descriptor);
   void SetPolicy(const google::protobuf::Message& request, const Call& call);
 
   PolicyGate& gate_;

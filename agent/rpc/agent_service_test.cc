@@ -32,6 +32,7 @@ class RecordingContainers : public ContainerService {
     return Note("CreateSandbox");
   }
   Result<void> DestroySandbox() override { return Note("DestroySandbox"); }
+  Result<void> CopyFile(const grpc::CopyFileRequest&) override { return Note("CopyFile"); }
   Result<void> CreateContainer(const grpc::CreateContainerRequest&) override {
     return Note("CreateContainer");
   }
@@ -77,6 +78,10 @@ class RecordingContainers : public ContainerService {
   void GetOOMEvent(Reply<grpc::OOMEvent> reply) override {
     static_cast<void>(Note("GetOOMEvent"));
     parked_.Lock()->push_back(std::move(reply));
+  }
+
+  void DiscardOutput(const grpc::ReadStreamRequest&, bool is_stderr) override {
+    static_cast<void>(Note(is_stderr ? "discard stderr" : "discard stdout"));
   }
 
   std::vector<std::string> TakeCalls() { return std::exchange(*calls_.Lock(), {}); }
@@ -292,6 +297,9 @@ TEST_F(AgentServiceTest, DeniedOutputIsRefusedNotBlank) {
   read.set_container_id("web");
   EXPECT_EQ(CodeOf("ReadStdout", read), Code::kPermissionDenied);
   EXPECT_EQ(CodeOf("ReadStderr", read), Code::kPermissionDenied);
+  // And does not fill its pipe for ever.
+  EXPECT_EQ(containers_.TakeCalls(),
+            (std::vector<std::string>{"discard stdout", "discard stderr"}));
 }
 
 TEST_F(AgentServiceTest, DeniedOutputIsBlankIfThePolicyWantsItSo) {
@@ -303,7 +311,7 @@ TEST_F(AgentServiceTest, DeniedOutputIsBlankIfThePolicyWantsItSo) {
   grpc::ReadStreamResponse output;
   ASSERT_TRUE(Call("ReadStdout", read, &output));
   EXPECT_EQ(output.data(), "");
-  EXPECT_TRUE(containers_.TakeCalls().empty());
+  EXPECT_EQ(containers_.TakeCalls(), std::vector<std::string>{"discard stdout"});
 }
 
 TEST_F(AgentServiceTest, AWaitingCallIsAnsweredLaterAndMayBeAbandoned) {

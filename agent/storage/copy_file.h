@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// CopyFile: files that the host sends piece by piece (ConfigMaps, Secrets, resolv.conf: Kata's form
+// for sandboxes without a shared file system), below one directory, where nothing that is already
+// there leads elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "base/synced.h"
+#include "base/unique_fd.h"
+#include "proto/agent.pb.h"
+
+namespace kata_cc::agent {
+
+// Any thread. A file is invisible until its last piece is there, and then takes its name at once.
+class FileCopier {
+ public:
+  static constexpr std::size_t kMaxPending = 64;
+  static constexpr std::int64_t kMaxFileBytes = std::int64_t{256} << 20;
+
+  // Files go below directory, which is made if missing; nothing else may be.
+  static Result<std::unique_ptr<FileCopier>> Create(std::string directory);
+
+  // Regular files, directories and symbolic links by file_mode's type; 0 is a regular file.
+  // InvalidArgument for other kinds, for a path outside or through a link, and for sizes and
+  // offsets that contradict each other: the pieces come in order, without gaps, and add up to
+  // file_size.
+  Result<void> Copy(const grpc::CopyFileRequest& request);
+
+ private:
+  struct Pending {
+    UniqueFd file;  // Without a name as yet.
+    std::int64_t written = 0;
+    std::int64_t size = 0;
+  };
+
+  FileCopier(std::string directory, UniqueFd root)
+      : directory_(std::move(directory)), root_(std::move(root)) {}
+  Result<UniqueFd> Parent(const grpc::CopyFileRequest& request, const std::string& relative) const;
+  Result<void> CopyRegular(const grpc::CopyFileRequest& request, const std::string& relative);
+  Result<Pending> Take(const std::string& relative, const grpc::CopyFileRequest& request,
+                       const UniqueFd& parent);
+  Result<void> Publish(const grpc::CopyFileRequest& request, const Pending& pending,
+                       const UniqueFd& parent, const std::string& name);
+  Result<void> MakeDirectory(const grpc::CopyFileRequest& request, const UniqueFd& parent,
+                             const std::string& name) const;
+  Result<void> MakeLink(const grpc::CopyFileRequest& request, const UniqueFd& parent,
+                        const std::string& name);
+  std::string TemporaryName();
+
+  const std::string directory_;
+  const UniqueFd root_;
+  Synced<std::map<std::string, Pending>> pending_;
+  Synced<std::uint64_t> next_name_;
+};
+
+}  // namespace kata_cc::agent
