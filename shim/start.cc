@@ -19,6 +19,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/bytes.h"
+#include "base/file.h"
 #include "base/retry.h"
 #include "proto/oci/spec.h"
 #include "shim/entry.h"
@@ -80,6 +82,17 @@ Result<void> AwaitReady(int fd) {
   return Error(Code::kInternal, text.empty() ? "the shim ended while it started" : text);
 }
 
+// Out of memory, the shim goes before containerd, whose score it inherited. Not all may change it.
+void RaiseOomScore() {
+  constexpr char kPath[] = "/proc/self/oom_score_adj";
+  constexpr int kMaxScore = 1000;
+  const auto text = ReadFile(kPath, 32);
+  if (!text) return;
+  const int score = std::atoi(AsString(*text).c_str());
+  const std::string raised = std::to_string(std::min(score + 1, kMaxScore));
+  (void)WriteFile(kPath, AsBytes(raised));
+}
+
 Result<void> StartServer(const Arguments& arguments, const std::string& sandbox_id,
                          const std::string& socket, UniqueFd listener) {
   std::array<int, 2> ends = {};
@@ -102,6 +115,7 @@ Result<void> StartServer(const Arguments& arguments, const std::string& sandbox_
   for (std::string& word : words)
     argv.push_back(word.data());
   argv.push_back(nullptr);
+  RaiseOomScore();
   const pid_t child = ::fork();
   if (child < 0) return ErrnoError(errno, "fork");
   if (child == 0) ExecServe(argv, listener.get(), write_end.get());

@@ -25,21 +25,21 @@ show "(the host's kernel is $(uname -r))"
 
 step "a policy that allows one command by exec"
 run_pod run-exec -d -- web sleep 1000
-output=$(stack_ctr tasks exec --exec-id e1 web echo "run by exec")
+output=$(exec_in web echo "run by exec")
 show "exec echo: $output"
 [[ $output == "run by exec" ]] || fail "exec: unexpected output"
-stack_ctr tasks exec --exec-id e2 web sh -c 'exit 7' && status=0 || status=$?
+exec_in web sh -c 'exit 7' && status=0 || status=$?
 show "exec sh -c 'exit 7': exit code $status"
 [[ $status -eq 7 ]] || fail "exec: exit code $status, expected 7"
 step "... and refuses any other"
-error=$(stack_ctr tasks exec --exec-id e3 web cat /etc/passwd 2>&1) && fail "exec of another command was allowed"
+error=$(exec_in web cat /etc/passwd 2>&1) && fail "exec of another command was allowed"
 show "$error"
 [[ $error == *"ExecProcessRequest is blocked by policy"* ]] || fail "exec: unexpected error text"
 remove_pod web
 
 step "the same exec in a pod whose policy has no rule for exec"
 run_pod run -d -- plain sleep 1000
-error=$(stack_ctr tasks exec --exec-id e1 plain echo "run by exec" 2>&1) && fail "exec was allowed"
+error=$(exec_in plain echo "run by exec" 2>&1) && fail "exec was allowed"
 show "$error"
 [[ $error == *"ExecProcessRequest is blocked by policy"* ]] || fail "exec: unexpected error text"
 remove_pod plain
@@ -52,7 +52,7 @@ stack_ctr containers delete nopolicy >/dev/null 2>&1 || true
 
 step "a policy that allows exec, but not logs"
 run_pod exec-no-logs -d -- silent sleep 1000
-output=$(stack_ctr tasks exec --exec-id e1 silent echo "run by exec" 2>&1) && status=0 || status=$?
+output=$(exec_in silent echo "run by exec" 2>&1) && status=0 || status=$?
 show "exec echo: exit code $status, output: '$output'"
 [[ $status -eq 0 && $output != *"run by exec"* ]] || fail "exec-no-logs: output was shown"
 remove_pod silent

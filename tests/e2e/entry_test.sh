@@ -3,6 +3,7 @@
 # The shim's entry points, as containerd calls them, without a VM: entry_test.sh SHIM
 set -euo pipefail
 shim=$(realpath "$1")
+here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/e2e/cases.sh
 source "$(dirname "$0")/cases.sh"
 STACK=$(mktemp -d /tmp/kata-cc-entry.XXXXXX)
@@ -151,6 +152,56 @@ info_names_the_runtime() {
   expect info "$("$shim" -info </dev/null | tr -d '\0')" $'\n\x18io.containerd.kata-cc.v2*'
 }
 
+calls_without_a_task_have_the_right_codes() {
+  local socket call code
+  socket=$(cat "$STACK/one/address")
+  while IFS='|' read -r code call; do
+    # shellcheck disable=SC2086
+    expect "$call" "$("$here/task_call.py" "$socket" $call 2>&1)" "$code *"
+  done <<'CALLS'
+5|State 1=none
+5|Start 1=none
+5|Delete 1=none
+5|Pids 1=none
+5|Kill 1=none 3:=9
+5|Exec 1=none 2=x 7@=types.containerd.io/opencontainers/runtime-spec/1/Process,{"args":["sh"],"cwd":"/"}
+3|Exec 1=none 2=x 7@=types.containerd.io/opencontainers/runtime-spec/1/Process,{
+3|Exec 1=none 2=a/../b
+5|Wait 1=none
+5|Pause 1=none
+5|Resume 1=none
+5|Stats 1=none
+5|Update 1=none 2@=types.containerd.io/opencontainers/runtime-spec/1/LinuxResources,{}
+5|ResizePty 1=none
+5|CloseIO 1=none 3:=1
+12|Checkpoint 1=none
+12|Launch 1=none
+3|Create 1=../x 2=/nowhere
+5|Create 1=one 2=/nowhere
+CALLS
+  expect Connect "$("$here/task_call.py" "$socket" Connect 1=none)" '08*'
+}
+
+garbage_on_the_socket_ends_its_connection_only() {
+  "$here/task_call.py" "$(cat "$STACK/one/address")" garbage
+  expect shims "$(shims)" 1
+}
+
+shutdown_ends_a_shim_without_tasks() {
+  local socket
+  bundle short
+  socket=$(call short start)
+  "$here/task_call.py" "$socket" Shutdown 1=short
+  for _ in {1..100}; do [[ -e ${socket#unix://} ]] || break; sleep 0.1; done
+  [[ ! -e ${socket#unix://} ]]
+}
+
+a_shim_is_killed_for_memory_before_containerd() {
+  local pid
+  pid=$(pgrep -f "containerd-shim-kata-cc-v2 .*-address $address .*-id one ")
+  expect oom_score_adj "$(cat "/proc/$pid/oom_score_adj")" $(($(cat /proc/self/oom_score_adj) + 1))
+}
+
 sigterm_ends_a_shim_and_its_socket() {
   local pid socket
   cd "$STACK/one"
@@ -170,4 +221,6 @@ run_cases start_answers_with_an_address_that_is_also_in_a_file \
   delete_after_the_shim_was_killed_removes_its_traces_and_can_be_repeated \
   a_missing_or_broken_bundle_is_one_clean_line unknown_annotation_values_are_refused \
   a_container_whose_sandbox_has_no_shim_is_refused ids_that_are_no_names_are_refused \
-  flags_that_are_unknown_are_refused info_names_the_runtime sigterm_ends_a_shim_and_its_socket
+  flags_that_are_unknown_are_refused info_names_the_runtime \
+  calls_without_a_task_have_the_right_codes garbage_on_the_socket_ends_its_connection_only \
+  shutdown_ends_a_shim_without_tasks a_shim_is_killed_for_memory_before_containerd sigterm_ends_a_shim_and_its_socket

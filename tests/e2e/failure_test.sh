@@ -12,31 +12,29 @@ stack_start
 qemu_killed_ends_every_task_and_leaves_nothing() {
   local status=0
   run_pod run-exec -d -- victim sleep 1000
-  pkill -9 -f 'guest=kata-cc-victim'
-  wait_until 20 bash -c "ctr --address $STACK/containerd/containerd.sock tasks ls | grep -q 'victim.*STOPPED'"
+  kill -9 "$(stack_vmms victim)"
+  wait_until 20 has_status victim STOPPED
   stack_ctr tasks delete victim || status=$?
   expect "exit code" $status 255
   stack_ctr containers delete victim
-  wait_until 20 nothing_left || { stack_leftovers; return 1; }
+  leaves_nothing
 }
 
 shim_killed_is_cleaned_up_by_delete() {
   run_pod run-exec -d -- orphan sleep 1000
-  pkill -9 -f 'containerd-shim-kata-cc-v2'
-  wait_until 30 bash -c "! ctr --address $STACK/containerd/containerd.sock tasks ls -q | grep -qx orphan" ||
-    stack_ctr tasks delete --force orphan || true
+  kill -9 "$(stack_shims)"
+  wait_until 30 has_status orphan '' || stack_ctr tasks delete --force orphan || true
   stack_ctr containers delete orphan
-  wait_until 30 nothing_left || { stack_leftovers; return 1; }
+  leaves_nothing
 }
 
 shim_and_containerd_killed_are_cleaned_up_after_the_restart() {
   run_pod run-exec -d -- orphan2 sleep 1000
-  pkill -9 -F "$STACK/containerd/containerd.pid"
-  pkill -9 -f 'containerd-shim-kata-cc-v2'
+  kill -9 "$(<"$STACK/containerd/containerd.pid")" "$(stack_shims)"
   "$repository/tests/setup/containerd.sh" restart "$STACK/containerd" "$KATA_CC_BUILD/shim"
   expect tasks "$(stack_ctr tasks ls -q)" ''
   stack_ctr containers delete orphan2
-  wait_until 30 nothing_left || { stack_leftovers; return 1; }
+  leaves_nothing
 }
 
 a_guest_that_never_boots_is_an_error_with_its_console() {
@@ -48,7 +46,7 @@ a_guest_that_never_boots_is_an_error_with_its_console() {
   stack_ctr containers delete noboot >/dev/null 2>&1 || true
   expect "exit code" $status 1
   expect error "$error" '*Kernel panic*'
-  wait_until 20 nothing_left || { stack_leftovers; return 1; }
+  leaves_nothing
 }
 
 run_cases qemu_killed_ends_every_task_and_leaves_nothing shim_killed_is_cleaned_up_by_delete \

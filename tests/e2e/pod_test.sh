@@ -14,8 +14,6 @@ pod_annotations() {  # pod_annotations sandbox|container SANDBOX
   printf '%s\n' --annotation "io.kubernetes.cri.container-type=$1" \
     --annotation "io.kubernetes.cri.sandbox-id=$2"
 }
-web_exec() { stack_ctr tasks exec --exec-id "x$RANDOM$RANDOM" "$@"; }
-status_of() { stack_ctr tasks ls | awk -v id="$1" '$1 == id { print $3 }'; }
 
 output_and_exit_code_of_a_plain_run() {
   local output status=0
@@ -33,41 +31,42 @@ sandbox_and_container_share_one_vm() {
   mapfile -t options < <(pod_annotations container web)
   run_pod run-exec -d "${options[@]}" -- app sleep 100000
   expect "domains" "$(virsh -q -c "$LIBVIRT_URI" list --name | grep -c kata-cc)" 1
-  expect "shims" "$(pgrep -f 'containerd-shim-kata-cc-v2' | wc -l)" 1
+  expect "VMMs" "$(stack_vmms "" | wc -l)" 1
+  expect "shims" "$(stack_shims | wc -l)" 1
   expect "sandbox" "$(status_of web)" RUNNING
   expect "container" "$(status_of app)" RUNNING
 }
 
 exec_runs_in_the_container() {
-  expect output "$(web_exec app echo 'run by exec')" 'run by exec'
+  expect output "$(exec_in app echo 'run by exec')" 'run by exec'
 }
 
 exec_exit_code_is_passed_on() {
   local status=0
-  web_exec app sh -c 'exit 7' || status=$?
+  exec_in app sh -c 'exit 7' || status=$?
   expect "exit code" $status 7
 }
 
 exec_that_the_policy_does_not_name_is_refused() {
   local status=0 error
-  error=$(web_exec app cat /etc/passwd 2>&1) || status=$?
+  error=$(exec_in app cat /etc/passwd 2>&1) || status=$?
   expect "exit code" $status 1
   expect error "$error" '*ExecProcessRequest is blocked by policy*'
 }
 
 stdin_reaches_an_exec_and_its_end_ends_it() {
-  expect output "$(printf 'one\ntwo\n' | web_exec app cat)" $'one\ntwo'
+  expect output "$(printf 'one\ntwo\n' | exec_in app cat)" $'one\ntwo'
 }
 
 a_megabyte_through_stdin_and_stdout_is_unchanged() {
   head -c 1000000 /dev/urandom >"$STACK/random"
-  web_exec app cat <"$STACK/random" >"$STACK/back"
+  exec_in app cat <"$STACK/random" >"$STACK/back"
   cmp "$STACK/random" "$STACK/back"
 }
 
 a_signal_ends_an_exec_with_128_plus_its_number() {
   local id=sig$RANDOM status=0 pid
-  stack_ctr tasks exec --exec-id "$id" app sleep 1000 &
+  stack_ctr tasks exec --fifo-dir "$STACK/fifo" --exec-id "$id" app sleep 1000 &
   pid=$!
   wait_until 10 stack_ctr tasks kill --exec-id "$id" --signal SIGTERM app 2>/dev/null
   wait $pid || status=$?
@@ -77,7 +76,7 @@ a_signal_ends_an_exec_with_128_plus_its_number() {
 a_tty_merges_output_and_has_a_size() {
   local output
   output=$(TERM=dumb script -qec "stty rows 33 cols 101; ctr --address $STACK/containerd/containerd.sock \
-    tasks exec -t --exec-id tty$RANDOM app sh -c 'sleep 0.5; stty size; tty; echo err >&2'" /dev/null \
+    tasks exec --fifo-dir $STACK/fifo -t --exec-id tty$RANDOM app sh -c 'sleep 0.5; stty size; tty; echo err >&2'" /dev/null \
     </dev/zero | tr -d '\r')
   expect size "$output" '*33 101*'
   expect tty "$output" '*/dev/pts/*'
@@ -100,7 +99,7 @@ pause_stops_and_resume_continues() {
   expect status "$(status_of app)" PAUSED
   stack_ctr tasks resume app
   expect status "$(status_of app)" RUNNING
-  expect output "$(web_exec app echo 'run by exec')" 'run by exec'
+  expect output "$(exec_in app echo 'run by exec')" 'run by exec'
 }
 
 checkpoint_is_not_implemented() {
@@ -112,13 +111,13 @@ checkpoint_is_not_implemented() {
 containerd_restarted_finds_its_tasks() {
   "$repository/tests/setup/containerd.sh" restart "$STACK/containerd" "$KATA_CC_BUILD/shim"
   expect status "$(status_of app)" RUNNING
-  expect output "$(web_exec app echo 'run by exec')" 'run by exec'
+  expect output "$(exec_in app echo 'run by exec')" 'run by exec'
 }
 
 a_killed_container_answers_137_and_leaves_the_pod() {
   local status=0
   stack_ctr tasks kill --signal SIGKILL app
-  wait_until 20 bash -c "ctr --address $STACK/containerd/containerd.sock tasks ls | grep -q 'app.*STOPPED'"
+  wait_until 20 has_status app STOPPED
   stack_ctr tasks delete app || status=$?
   expect "exit code" $status 137
   stack_ctr containers delete app
@@ -146,7 +145,7 @@ events_come_in_order() {
 
 removing_the_sandbox_ends_the_vm_and_leaves_nothing() {
   remove_pod web
-  wait_until 20 nothing_left || { stack_leftovers; return 1; }
+  leaves_nothing
 }
 
 a_container_over_its_memory_limit_is_killed_with_an_event() {
@@ -164,7 +163,7 @@ a_container_over_its_memory_limit_is_killed_with_an_event() {
 policy_that_denies_logs_shows_none() {
   local output
   run_pod exec-no-logs -d -- silent sleep 1000
-  output=$(stack_ctr tasks exec --exec-id e1 silent echo "run by exec" 2>&1)
+  output=$(exec_in silent echo "run by exec" 2>&1)
   remove_pod silent
   expect output "$output" ''
 }
@@ -176,7 +175,7 @@ refused() {  # refused ID PATTERN POLICY...: run_pod fails with the text, and le
   stack_ctr containers delete "$id" >/dev/null 2>&1 || true
   expect "exit code" $status 1
   expect error "$error" "$pattern"
-  wait_until 20 nothing_left || { stack_leftovers; return 1; }
+  leaves_nothing
 }
 
 without_a_policy_nothing_runs() {
