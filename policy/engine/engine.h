@@ -10,9 +10,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "policy/engine/value.h"
 
 namespace kata_cc::policy {
 
@@ -27,6 +29,8 @@ enum class Dialect {
   kAuto,  // V1, and when that does not compile, V0.
 };
 
+struct BuiltinFamily;  // policy/engine/builtins/builtin.h
+
 // Exceeding a limit is an error (ResourceExhausted), never a verdict.
 struct Limits {
   std::size_t policy_bytes = 4U << 20;
@@ -34,17 +38,42 @@ struct Limits {
   std::size_t depth = 256;
   std::size_t memory_bytes = 256U << 20;
   std::size_t print_bytes = 64U << 10;
+  std::size_t output_bytes = 16U << 20;  // Of an answer, as its values are counted.
+  std::size_t regex_bytes = 64U << 10;   // Of a pattern; compiled, 16 times that.
 };
 
 struct Options {
   Dialect dialect = Dialect::kAuto;
   Limits limits;
   bool strict_builtin_errors = false;  // A failing builtin is an error, not undefined.
+  // Families besides the default ones (an embedder's own; they outlive the engine), and the names
+  // of those whose builtins no policy may call.
+  std::vector<BuiltinFamily> families;
+  std::vector<std::string> families_off;
 };
 
 struct Answer {
   std::optional<nlohmann::json> value;  // None: undefined. Sets come as sorted arrays.
   std::vector<std::string> prints;      // What print() calls said.
+};
+
+// One solution of a query: its variables, and the value of each expression (true for := and the
+// like).
+struct Solution {
+  std::vector<std::pair<std::string, Value>> bindings;
+  std::vector<Value> expressions;
+};
+
+struct ExpressionText {
+  std::string text;
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+};
+
+struct Solutions {
+  std::vector<ExpressionText> expressions;
+  std::vector<Solution> rows;
+  std::vector<std::string> prints;
 };
 
 class Engine {
@@ -57,6 +86,16 @@ class Engine {
 
   // Evaluates data.<path>, e.g. "agent_policy.ExecProcessRequest". One call at a time.
   virtual Result<Answer> Query(std::string_view path, const nlohmann::json& input) = 0;
+
+  // The same on values, which keep numbers exact. No input: undefined. Steps are those it took.
+  virtual Result<std::optional<Value>> Evaluate(const std::vector<std::string>& path,
+                                                std::optional<Value> input) = 0;
+
+  // Any query, compiled for this call: "data.a.p = x; y := input.b".
+  virtual Result<Solutions> Ask(std::string_view query, std::optional<Value> input) = 0;
+
+  // Evaluation steps of the last call.
+  virtual std::uint64_t steps() const = 0;
 
   // Applies RFC 6902 operations to the base document: all of them, or none and an error.
   virtual Result<void> PatchData(const nlohmann::json& operations) = 0;

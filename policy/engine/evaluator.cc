@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/engine/evaluator.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace kata_cc::policy {
+namespace {
+
+constexpr std::uint64_t kStepsBetweenMemoryChecks = 64;
+constexpr std::size_t kMostRegexes = 4'096;
+constexpr std::size_t kMostKept = 256;
+// Native frames of one call are a few hundred bytes a level; this many fit a thread's stack.
+constexpr std::size_t kLevelsPerCall = 24;
+
+// target with value at path; objects are made where there are none.
+Value PutAt(const Value& target, std::span<const Value> path, const Value& value) {
+  if (path.empty()) return value;
+  std::vector<Member> members;
+  const Value* old = nullptr;
+  if (target.is_object()) {
+    members.assign(target.members().begin(), target.members().end());
+    old = target.Find(path[0]);
+  }
+  members.push_back({path[0], PutAt(old != nullptr ? *old : Value(), path.subspan(1), value)});
+  return Value::Object(std::move(members));
+}
+
+}  // namespace
+
+Result<const RE2*> EngineCaches::Regex(std::string_view pattern) {
+  const auto it = regexes_.find(pattern);
+  if (it != regexes_.end()) {
+    if (!it->second->ok()) return Error(Code::kFailedPrecondition, it->second->error());
+    return it->second.get();
+  }
+  if (pattern.size() > regex_bytes_) {
+    return Error(Code::kResourceExhausted, "regular expression longer than the limit");
+  }
+  RE2::Options options(RE2::Quiet);
+  options.set_max_mem(static_cast<std::int64_t>(regex_bytes_) * 16);
+  auto compiled = std::make_unique<RE2>(re2::StringPiece(pattern.data(), pattern.size()), options);
+  const RE2* out = regexes_.emplace(std::string(pattern), std::move(compiled)).first->second.get();
+  if (!out->ok()) return Error(Code::kFailedPrecondition, out->error());
+  return out;
+}
+
+std::any& EngineCaches::Kept(std::string_view key) {
+  const auto it = kept_.find(key);
+  if (it != kept_.end()) return it->second;
+  return kept_[std::string(key)];
+}
+
+void EngineCaches::Trim() {
+  if (regexes_.size() > kMostRegexes) regexes_.clear();
+  if (kept_.size() > kMostKept) kept_.clear();
+}
+
+Value* SlotStack::Push(std::size_t count) {
+  while (current_ < chunks_.size()) {
+    Chunk& chunk = chunks_[current_];
+    if (chunk.size - chunk.used >= count) {
+      Value* out = chunk.values.get() + chunk.used;
+      chunk.used += count;
+      return out;
+    }
+    if (current_ + 1 == chunks_.size()) break;
+    if (chunks_[current_ + 1].used == 0 && chunks_[current_ + 1].size < count) {
+      chunks_.resize(current_ + 1);
+      break;
+    }
+    ++current_;
+  }
+  const std::size_t size = std::max(kChunk, count);
+  chunks_.push_back({std::make_unique<Value[]>(size), size, count});
+  current_ = chunks_.size() - 1;
+  return chunks_.back().values.get();
+}
+
+void SlotStack::Pop(std::size_t count) {
+  Chunk& chunk = chunks_[current_];
+  Value* end = chunk.values.get() + chunk.used;
+  for (Value* value = end - count; value != end; ++value)
+    *value = Value();
+  chunk.used -= count;
+  if (chunk.used == 0 && current_ > 0) --current_;
+}
+
+Evaluator::Evaluator(const Program& program, const Options& options, EngineCaches& caches,
+                     SlotStack& stack, Value data)
+    : program_(program), options_(options), caches_(caches), stack_(stack) {
+  base_.data = std::move(data);
+  base_.states.resize(program.groups.size(), State::kNew);
+  base_.results.resize(program.groups.size());
+  bytes_at_start_ = LiveBytes();
+  now_ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                std::chrono::system_clock::now().time_since_epoch())
+                .count();
+}
+
+void Evaluator::SetInput(Value input) {
+  base_.input = std::move(input);
+}
+
+std::nullptr_t Evaluator::Fail(const Location& location, Code code, std::string text) {
+  if (error_) return nullptr;
+  if (location.line != 0) {
+    const std::string name = location.module < program_.module_names.size()
+                                 ? program_.module_names[location.module]
+                                 : "query";
+    text = name + ":" + std::to_string(location.line) + ":" + std::to_string(location.column) +
+           ": " + text;
+  }
+  error_ = Error(code, std::move(text));
+  return nullptr;
+}
+
+bool Evaluator::Tick(std::uint64_t count) {
+  steps_ += count;
+  if (steps_ < next_memory_check_) return !error_;
+  next_memory_check_ = steps_ + kStepsBetweenMemoryChecks;
+  if (steps_ > options_.limits.steps) {
+    Fail({}, Code::kResourceExhausted,
+         "evaluation takes more than " + std::to_string(options_.limits.steps) + " steps");
+  } else if (LiveBytes() - bytes_at_start_ + sink_bytes_ >
+             static_cast<std::int64_t>(options_.limits.memory_bytes)) {
+    Fail({}, Code::kResourceExhausted,
+         "evaluation takes more than " + std::to_string(options_.limits.memory_bytes) + " bytes");
+  }
+  return !error_;
+}
+
+bool Evaluator::Enter() {
+  if (++depth_ <= options_.limits.depth * kLevelsPerCall) return true;
+  Fail({}, Code::kResourceExhausted, "evaluation nested deeper than the limit");
+  return false;
+}
+
+Result<void> Evaluator::Charge(std::uint64_t steps, std::uint64_t bytes) {
+  if (steps > options_.limits.steps || !Tick(steps)) {
+    Fail({}, Code::kResourceExhausted,
+         "evaluation takes more than " + std::to_string(options_.limits.steps) + " steps");
+    return *error_;
+  }
+  if (bytes > options_.limits.memory_bytes ||
+      LiveBytes() - bytes_at_start_ + sink_bytes_ + static_cast<std::int64_t>(bytes) >
+          static_cast<std::int64_t>(options_.limits.memory_bytes)) {
+    Fail({}, Code::kResourceExhausted,
+         "evaluation takes more than " + std::to_string(options_.limits.memory_bytes) + " bytes");
+    return *error_;
+  }
+  return {};
+}
+
+Result<const RE2*> Evaluator::Regex(std::string_view pattern) {
+  return caches_.Regex(pattern);
+}
+
+std::uint64_t Evaluator::Random() {
+  std::uint64_t out = 0;
+  while (getrandom(&out, sizeof out, 0) != static_cast<ssize_t>(sizeof out)) {
+  }
+  return out;
+}
+
+Result<std::vector<Value>> Evaluator::EvaluateQuery(const Definition& query) {
+  Sink sink;
+  sink.kind = SinkKind::kItems;
+  sink.value = &query.value;
+  Value* frame = stack_.Push(query.slots);
+  Run(query.block.steps.data(), frame, sink);
+  stack_.Pop(query.slots);
+  if (error_) return *error_;
+  return std::move(sink.items);
+}
+
+Evaluator::Flow Evaluator::Miss(const Step* step, Value* slots) {
+  (void)step;
+  (void)slots;
+  return Failed();
+}
+
+Evaluator::Flow Evaluator::Run(const Step* step, Value* slots, Sink& sink) {
+  if (!Enter()) return Flow::kError;
+  struct Leaver {
+    Evaluator& evaluator;
+    ~Leaver() { evaluator.Leave(); }
+  } const leaver{*this};
+  for (;; ++step) {
+    if (!Tick()) return Flow::kError;
+    Value scratch;
+    switch (step->kind) {
+      case StepKind::kBind: {
+        const Value* value = Eval(step->a, slots, scratch);
+        if (value == nullptr) return Miss(step, slots);
+        if (value == &scratch) {
+          slots[step->slot] = std::move(scratch);
+        } else {
+          slots[step->slot] = *value;
+        }
+        break;
+      }
+      case StepKind::kTest: {
+        const Value* value = Eval(step->a, slots, scratch);
+        if (value == nullptr || value->is_false()) return Miss(step, slots);
+        break;
+      }
+      case StepKind::kEqual: {
+        const Value* a = Eval(step->a, slots, scratch);
+        if (a == nullptr) return Miss(step, slots);
+        Value other;
+        const Value* b = Eval(step->b, slots, other);
+        if (b == nullptr || !Value::Equal(*a, *b)) return Miss(step, slots);
+        break;
+      }
+      case StepKind::kArrayOf:
+      case StepKind::kObjectOf: {
+        const Value* value = Eval(step->a, slots, scratch);
+        const Kind kind = step->kind == StepKind::kArrayOf ? Kind::kArray : Kind::kObject;
+        if (value == nullptr || value->kind() != kind || value->size() != step->count) {
+          return Miss(step, slots);
+        }
+        break;
+      }
+      case StepKind::kScan: {
+        const Value* value = Eval(step->a, slots, scratch);
+        if (value == nullptr) return Miss(step, slots);
+        const Value over = *value;  // Keeps it while slots change.
+        return Scan(step, over, slots, sink);
+      }
+      case StepKind::kRelation:
+        return RunRelation(step, slots, sink);
+      case StepKind::kNot: {
+        Sink exists;
+        const Flow flow = Run(step->block->steps.data(), slots, exists);
+        if (flow == Flow::kError) return flow;
+        if (flow == Flow::kDone) return Miss(step, slots);
+        break;
+      }
+      case StepKind::kEvery: {
+        const Flow flow = RunEvery(step, slots);
+        if (flow != Flow::kDone) return flow == Flow::kError ? flow : Miss(step, slots);
+        break;
+      }
+      case StepKind::kWith:
+        return RunWith(step, slots, sink);
+      case StepKind::kEndWith: {
+        Environment* inner = env_;
+        env_ = inner->outer;
+        const Flow flow = Run(step + 1, slots, sink);
+        env_ = inner;
+        return flow;
+      }
+      case StepKind::kPrint: {
+        const Flow flow = Print(step, slots);
+        if (flow == Flow::kError) return flow;
+        break;
+      }
+      case StepKind::kYield:
+        return Yield(step, slots, sink);
+    }
+  }
+}
+
+Evaluator::Flow Evaluator::Scan(const Step* step, const Value& over, Value* slots, Sink& sink) {
+  const auto solution = [&](const Value& key, const Value& value) {
+    if (step->slot != kNoSlot) slots[step->slot] = key;
+    if (step->slot2 != kNoSlot) slots[step->slot2] = value;
+    return Run(step + 1, slots, sink);
+  };
+  switch (over.kind()) {
+    case Kind::kArray: {
+      std::int64_t index = 0;
+      for (const Value& item : over.items()) {
+        const Flow flow = solution(Value::Int(index++), item);
+        if (flow != Flow::kNext) return flow;
+      }
+      return Flow::kNext;
+    }
+    case Kind::kSet:
+      for (const Value& item : over.items()) {
+        const Flow flow = solution(item, item);
+        if (flow != Flow::kNext) return flow;
+      }
+      return Flow::kNext;
+    case Kind::kObject:
+      for (const Member& member : over.members()) {
+        const Flow flow = solution(member.key, member.value);
+        if (flow != Flow::kNext) return flow;
+      }
+      return Flow::kNext;
+    default:
+      return Miss(step, slots);
+  }
+}
+
+Evaluator::Flow Evaluator::RunRelation(const Step* step, Value* slots, Sink& sink) {
+  Value scratch;
+  const Value* results = Eval(step->a, slots, scratch);
+  if (results == nullptr) return Miss(step, slots);
+  const Value all = *results;
+  if (!all.is_array()) {  // A mock gives one result.
+    slots[step->slot] = all;
+    return Run(step + 1, slots, sink);
+  }
+  for (const Value& item : all.items()) {
+    slots[step->slot] = item;
+    const Flow flow = Run(step + 1, slots, sink);
+    if (flow != Flow::kNext) return flow;
+  }
+  return Flow::kNext;
+}
+
+// kDone: holds for all.
+Evaluator::Flow Evaluator::RunEvery(const Step* step, Value* slots) {
+  Value scratch;
+  const Value* domain = Eval(step->a, slots, scratch);
+  if (domain == nullptr) return Failed();
+  const Value over = *domain;
+  const auto holds = [&](const Value& key, const Value& value) {
+    if (step->slot != kNoSlot) slots[step->slot] = key;
+    if (step->slot2 != kNoSlot) slots[step->slot2] = value;
+    Sink exists;
+    return Run(step->block->steps.data(), slots, exists);
+  };
+  switch (over.kind()) {
+    case Kind::kArray:
+    case Kind::kSet: {
+      std::int64_t index = 0;
+      for (const Value& item : over.items()) {
+        const Flow flow = holds(over.is_array() ? Value::Int(index++) : item, item);
+        if (flow != Flow::kDone) return flow;
+      }
+      return Flow::kDone;
+    }
+    case Kind::kObject:
+      for (const Member& member : over.members()) {
+        const Flow flow = holds(member.key, member.value);
+        if (flow != Flow::kDone) return flow;
+      }
+      return Flow::kDone;
+    default:
+      return Flow::kNext;
+  }
+}
+
+Evaluator::Flow Evaluator::RunWith(const Step* step, Value* slots, Sink& sink) {
+  Environment inner;
+  inner.outer = env_;
+  inner.input = env_->input;
+  inner.data = env_->data;
+  inner.overlays = env_->overlays;
+  inner.mocks = env_->mocks;
+  for (const Mock& mock : step->mocks) {
+    Value scratch;
+    const Value* value = nullptr;
+    if (mock.by_function == nullptr && mock.by_builtin == nullptr) {
+      value = Eval(mock.value, slots, scratch);
+      if (value == nullptr) return Miss(step, slots);
+    }
+    if (mock.is_input) {
+      inner.input = PutAt(inner.input.value_or(Value()), mock.path, *value);
+    } else if (mock.is_data) {
+      inner.data = PutAt(inner.data, mock.path, *value);
+      std::vector<std::string> path;
+      for (const Value& part : mock.path)
+        path.emplace_back(part.is_string() ? part.string() : std::string_view());
+      inner.overlays.push_back(std::move(path));
+    } else {
+      std::erase_if(inner.mocks, [&](const ActiveMock& old) {
+        return old.function == mock.function && old.builtin == mock.builtin;
+      });
+      inner.mocks.push_back({mock.function, mock.builtin, value != nullptr ? *value : Value(),
+                             mock.by_function, mock.by_builtin});
+    }
+  }
+  inner.states.resize(program_.groups.size(), State::kNew);
+  inner.results.resize(program_.groups.size());
+  if (!Tick(1 + program_.groups.size() / 8)) return Flow::kError;
+  env_ = &inner;
+  const Flow flow = Run(step + 1, slots, sink);
+  env_ = inner.outer;
+  return flow;
+}
+
+Evaluator::Flow Evaluator::Print(const Step* step, Value* slots) {
+  // Beyond the limit's worth of values nothing of them would be shown.
+  if (print_values_ * 2 > options_.limits.print_bytes) return Flow::kNext;
+  const Value undefined = Value::String("<undefined>");
+  std::vector<std::vector<Value>> lines(1);
+  for (const Node& node : step->nodes) {
+    const bool iterates = node.kind == NodeKind::kTemplate && node.nodes.size() == 1 &&
+                          node.nodes[0].kind == NodeKind::kSetOf;
+    Value scratch;
+    const Value* value = Eval(iterates ? node.nodes[0] : node, slots, scratch);
+    if (error_) return Flow::kError;
+    std::vector<Value> alternatives;
+    if (iterates && value != nullptr && !value->items().empty()) {
+      alternatives.assign(value->items().begin(), value->items().end());
+    } else {
+      alternatives.push_back(value == nullptr || iterates ? undefined : *value);
+    }
+    if (!Tick(lines.size() * alternatives.size())) return Flow::kError;
+    std::vector<std::vector<Value>> longer;
+    for (const auto& line : lines) {
+      for (const Value& alternative : alternatives) {
+        longer.push_back(line);
+        longer.back().push_back(alternative);
+      }
+    }
+    lines = std::move(longer);
+  }
+  for (auto& line : lines) {
+    print_values_ += line.size();
+    prints_.push_back(std::move(line));
+  }
+  return Flow::kNext;
+}
+
+Evaluator::Flow Evaluator::Yield(const Step* step, Value* slots, Sink& sink) {
+  (void)step;
+  if (sink.kind == SinkKind::kExists) return Flow::kDone;
+  Value scratch;
+  const Value* value = Eval(*sink.value, slots, scratch);
+  if (value == nullptr) return Failed();
+  switch (sink.kind) {
+    case SinkKind::kSingle:
+      sink.found = true;
+      if (!sink.has_result) {
+        sink.has_result = true;
+        sink.result = value == &scratch ? std::move(scratch) : *value;
+      } else if (!Value::Equal(sink.result, *value)) {
+        const bool function = sink.group->kind == GroupKind::kFunction;
+        Fail(
+            sink.group->location, Code::kAborted,
+            "eval_conflict_error: " +
+                std::string(function ? "functions must not produce multiple outputs for same inputs"
+                                     : "complete rules must not produce multiple outputs") +
+                ": " + sink.group->Name());
+        return Flow::kError;
+      }
+      return sink.first_decides ? Flow::kDone : Flow::kNext;
+    case SinkKind::kItems:
+      sink_bytes_ += static_cast<std::int64_t>(sizeof(Value));
+      sink.items.push_back(value == &scratch ? std::move(scratch) : *value);
+      return Flow::kNext;
+    case SinkKind::kMembers: {
+      Value key_scratch;
+      const Value* key = Eval((*sink.keys)[0], slots, key_scratch);
+      if (key == nullptr) return Failed();
+      sink_bytes_ += static_cast<std::int64_t>(sizeof(Member));
+      sink.members.push_back({*key, *value});
+      return Flow::kNext;
+    }
+    default:
+      break;
+  }
+  Entry entry;
+  for (const Node& node : *sink.keys) {
+    Value key_scratch;
+    const Value* key = Eval(node, slots, key_scratch);
+    if (key == nullptr) return Failed();
+    entry.keys.push_back(*key);
+  }
+  entry.value = *value;
+  entry.element = sink.element;
+  sink_bytes_ += static_cast<std::int64_t>(sizeof(Entry) + entry.keys.size() * sizeof(Value));
+  sink.entries.push_back(std::move(entry));
+  return Flow::kNext;
+}
+
+}  // namespace kata_cc::policy

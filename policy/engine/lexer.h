@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lexer: Rego text as tokens. Linear in the text; takes any bytes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "policy/engine/ast.h"
+
+namespace kata_cc::policy {
+
+enum class TokenKind : std::uint8_t {
+  kEnd,
+  kName,           // text
+  kNumber,         // text
+  kString,         // text, escapes resolved
+  kTemplateBegin,  // $" or $`
+  kTemplateText,   // text; between the expressions of a template
+  kTemplateExpr,   // { of an expression in a template
+  kTemplateExprEnd,
+  kTemplateEnd,
+  kPunctuation,  // text: one of ( ) [ ] { } , ; : . := = == != < <= > >= + - * / % & |
+};
+
+struct Token {
+  TokenKind kind = TokenKind::kEnd;
+  bool space_before = false;
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+  std::string_view text;  // Of the source, or of Tokens::strings.
+};
+
+struct Tokens {
+  std::vector<Token> list;                          // Ends with kEnd.
+  std::vector<std::unique_ptr<std::string>> owned;  // Unescaped strings.
+  std::vector<MetadataBlock> metadata;
+};
+
+// InvalidArgument: "line:column: what". The tokens point into text.
+Result<Tokens> Lex(std::string_view text);
+
+}  // namespace kata_cc::policy

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parser's inside: tokens, terms and literals (parser_term.cc), rules and modules (parser.cc).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/engine/lexer.h"
+#include "policy/engine/parser.h"
+
+namespace kata_cc::policy {
+
+class ParserState {
+ public:
+  ParserState(std::string_view name, Tokens tokens, const ParseOptions& options)
+      : name_(name), tokens_(std::move(tokens)), options_(options) {
+    budget_ = 64 * tokens_.list.size() + 1'000;
+    if (options.v1) keywords_ = kAllKeywords;
+  }
+
+  Result<Body> ParseBody(
+      std::string_view end);  // Up to and with end ("}", "]" ...); "" is the end.
+  Result<Expr> ParseLiteral();
+  Result<Term> ParseExpression();   // With `in`, also `k, v in xs`.
+  Result<Term> ParseListElement();  // As ParseExpression, but a comma ends it.
+  Result<Term> ParseTerm();
+  Result<Term> ParseReference(Term head);  // .name and [term] and (operands), without spaces.
+
+ protected:
+  enum : unsigned { kIn = 1, kEvery = 2, kContains = 4, kIf = 8, kAllKeywords = 15 };
+
+  Error Fail(std::string_view what) const;
+  Error FailAt(const Location& location, std::string_view what) const;
+  const Token& now() const { return tokens_.list[at_]; }
+  const Token& next() const { return tokens_.list[std::min(at_ + 1, tokens_.list.size() - 1)]; }
+  void Advance() {
+    if (at_ + 1 < tokens_.list.size()) ++at_;
+    if (budget_ > 0) --budget_;
+  }
+  bool At(std::string_view punctuation) const {
+    return now().kind == TokenKind::kPunctuation && now().text == punctuation;
+  }
+  bool Take(std::string_view punctuation) {
+    if (!At(punctuation)) return false;
+    Advance();
+    return true;
+  }
+  Result<void> Expect(std::string_view punctuation);
+  bool IsKeyword(std::string_view name) const;
+  bool AtKeyword(std::string_view word) const;
+  bool TakeKeyword(std::string_view word) {
+    if (!AtKeyword(word)) return false;
+    Advance();
+    return true;
+  }
+  bool AtAnyKeyword() const;
+  Location location() const { return {options_.module_index, now().line, now().column}; }
+
+  struct Nested {
+    explicit Nested(ParserState& state) : state_(state) { ++state_.depth_; }
+    ~Nested() { --state_.depth_; }
+    Nested(const Nested&) = delete;
+    Nested& operator=(const Nested&) = delete;
+    ParserState& state_;
+  };
+  Result<void> CheckLimits() const;
+
+  Result<Term> ParseInfix(int least);
+  Result<Term> ParseMembership(bool pairs);
+  Result<Term> ParseArray();
+  Result<Term> ParseBraces();
+  Result<Term> ParseTemplate();
+  Result<std::vector<Term>> ParseList(std::string_view end, std::vector<Term> parts);
+  Result<Term> ParseComprehension(TermKind kind, std::vector<Term> head, std::string_view end,
+                                  Location location);
+  Result<Term> FinishObject(std::vector<Term> parts, Location location);
+  Result<Expr> ParseSome();
+  Result<Expr> ParseEvery();
+
+  std::string name_;
+  Tokens tokens_;
+  ParseOptions options_;
+  unsigned keywords_ = 0;
+  std::size_t at_ = 0;
+  std::size_t depth_ = 0;
+  std::size_t budget_ = 0;
+};
+
+}  // namespace kata_cc::policy
