@@ -37,7 +37,8 @@ std::vector<ExpressionText> ExpressionTexts(std::string_view query, const Body& 
     const std::size_t start = offset(body[i].location);
     const std::size_t end = i + 1 < body.size() ? offset(body[i + 1].location) : query.size();
     std::string_view text = query.substr(start, end - start);
-    while (!text.empty() && std::string_view(" \t\r\n;").find(text.back()) != std::string_view::npos)
+    while (!text.empty() &&
+           std::string_view(" \t\r\n;").find(text.back()) != std::string_view::npos)
       text.remove_suffix(1);
     out.push_back({std::string(text), body[i].location.line, body[i].location.column});
   }
@@ -50,8 +51,8 @@ class EngineImpl final : public Engine {
       : options_(std::move(options)), caches_(options_.limits.regex_bytes), data_(std::move(data)) {
     for (const BuiltinFamily& family : DefaultFamilies())
       AddFamily(family);
-    for (const BuiltinFamily& family : options_.families)
-      AddFamily(family);
+    for (const BuiltinFamily* family : options_.families)
+      AddFamily(*family);
   }
 
   Result<void> Compile(const std::vector<Module>& modules, bool v1) {

@@ -48,7 +48,7 @@ struct Options {
   bool strict_builtin_errors = false;  // A failing builtin is an error, not undefined.
   // Families besides the default ones (an embedder's own; they outlive the engine), and the names
   // of those whose builtins no policy may call.
-  std::vector<BuiltinFamily> families;
+  std::vector<const BuiltinFamily*> families;
   std::vector<std::string> families_off;
 };
 

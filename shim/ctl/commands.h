@@ -18,6 +18,7 @@ using AddCommands = void (*)(CLI::App& app, int& exit_code);
 
 void AddLayerCommands(CLI::App& app, int& exit_code);
 void AddMeasureCommands(CLI::App& app, int& exit_code);
+void AddRegoCommands(CLI::App& app, int& exit_code);
 void AddReportCommands(CLI::App& app, int& exit_code);
 void AddSimCommands(CLI::App& app, int& exit_code);
 

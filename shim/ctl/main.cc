@@ -12,6 +12,7 @@ const std::vector<kata_cc::ctl::AddCommands>& Families() {
   static const std::vector<kata_cc::ctl::AddCommands> families = {
       kata_cc::ctl::AddLayerCommands,
       kata_cc::ctl::AddMeasureCommands,
+      kata_cc::ctl::AddRegoCommands,
       kata_cc::ctl::AddReportCommands,
       kata_cc::ctl::AddSimCommands,
   };

@@ -39,8 +39,8 @@ Result<std::vector<Value>> Rows(const Value& test) {
   std::vector<policy::Module> modules;
   if (const Value* list = test.Find("modules"); list != nullptr && list->is_array()) {
     for (const Value& text : list->items()) {
-      modules.push_back({"module" + std::to_string(modules.size()) + ".rego",
-                         std::string(text.string())});
+      modules.push_back(
+          {"module" + std::to_string(modules.size()) + ".rego", std::string(text.string())});
     }
   }
   nlohmann::json data = nlohmann::json::object();
@@ -79,8 +79,8 @@ std::optional<std::string> Judge(const Value& test, const Result<std::vector<Val
   if (!want_error.empty() || !want_code.empty()) {
     if (rows) return "wanted the error " + want_code + " " + want_error + ", got a result";
     const std::string& got = rows.error().message();
-    const bool fits = got.find(want_error) != std::string::npos &&
-                      got.find(want_code) != std::string::npos;
+    const bool fits =
+        got.find(want_error) != std::string::npos && got.find(want_code) != std::string::npos;
     if (fits) return std::nullopt;
     return "wanted the error " + want_code + " " + want_error + ", got: " + got;
   }

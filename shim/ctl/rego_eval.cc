@@ -107,12 +107,12 @@ Result<std::optional<Value>> Evaluate(const EvalArguments& arguments) {
     std::vector<Value> expressions;
     for (std::size_t i = 0; i < solution.expressions.size(); ++i) {
       const policy::ExpressionText& text = solutions.expressions[i];
-      expressions.push_back(Value::Object(
-          {{Value::String("value"), AsJson(solution.expressions[i])},
-           {Value::String("text"), Value::String(text.text)},
-           {Value::String("location"),
-            Value::Object({{Value::String("row"), Value::Int(text.line)},
-                           {Value::String("col"), Value::Int(text.column)}})}}));
+      expressions.push_back(
+          Value::Object({{Value::String("value"), AsJson(solution.expressions[i])},
+                         {Value::String("text"), Value::String(text.text)},
+                         {Value::String("location"),
+                          Value::Object({{Value::String("row"), Value::Int(text.line)},
+                                         {Value::String("col"), Value::Int(text.column)}})}}));
     }
     std::vector<Member> row = {
         {Value::String("expressions"), Value::Array(std::move(expressions))}};

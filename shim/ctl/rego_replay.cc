@@ -47,7 +47,8 @@ class Replay {
       const auto base = static_cast<std::size_t>(mutations[i].Find("base")->small_int());
       if (base >= requests.size()) return Error(Code::kInvalidArgument, folder + ": bad base");
       TRY(SetState(states[base]));
-      auto request = policy::ApplyPatch(*requests[base].Find("request"), *mutations[i].Find("patch"));
+      auto request =
+          policy::ApplyPatch(*requests[base].Find("request"), *mutations[i].Find("patch"));
       if (!request) return std::move(request).error().With(folder);
       Judge(folder + "/mutations.jsonl:" + std::to_string(i + 1), mutations[i],
             Decide(mutations[i], *request));
@@ -84,7 +85,8 @@ class Replay {
     engine_ = TRY(policy::Engine::Load({{folder + "/policy.rego", std::move(text)}},
                                        nlohmann::json::parse(kNewState), options));
     load_ms_.push_back(
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+            .count());
     std::sort(load_ms_.begin(), load_ms_.end());
     return {};
   }
@@ -106,7 +108,8 @@ class Replay {
     const auto start = std::chrono::steady_clock::now();
     const auto answer = engine_->Query("agent_policy." + kind, input);
     times_[kind].push_back(
-        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
+        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start)
+            .count());
     Outcome out;
     if (!answer) {
       out.error = answer.error().message();
@@ -114,7 +117,8 @@ class Replay {
       out.allowed = answer->value->get<bool>();
     } else if (answer->value && answer->value->is_object()) {
       const auto allowed = answer->value->find("allowed");
-      out.allowed = allowed != answer->value->end() && allowed->is_boolean() && allowed->get<bool>();
+      out.allowed =
+          allowed != answer->value->end() && allowed->is_boolean() && allowed->get<bool>();
       const auto operations = answer->value->find("ops");
       if (out.allowed && operations != answer->value->end()) {
         if (auto value = policy::FromJson(*operations)) out.operations = *std::move(value);
