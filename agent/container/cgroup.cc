@@ -111,7 +111,8 @@ void AddEntry(google::protobuf::RepeatedPtrField<grpc::BlkioStatsEntry>& entries
 
 // Lines of `8:0 rbytes=1 wbytes=2 rios=3 ...`.
 void FillIo(const std::string& dir, grpc::BlkioStats& out) {
-  for (const std::string_view line : Split(ReadText(dir + "/io.stat"), '\n')) {
+  const std::string text = ReadText(dir + "/io.stat");
+  for (const std::string_view line : Split(text, '\n')) {
     const auto parts = Split(line, ' ');
     const std::size_t colon = parts.empty() ? std::string_view::npos : parts[0].find(':');
     if (colon == std::string_view::npos) continue;

@@ -24,6 +24,10 @@ grpc::WaitProcessResponse StatusResponse(std::int32_t status) {
   return response;
 }
 
+Error Removed(const char* what) {
+  return {Code::kAborted, std::string(what) + ": the container was removed"};
+}
+
 }  // namespace
 
 std::shared_ptr<Process> Process::Create(Reactor& reactor, pid_t pid, UniqueFd pidfd, Stdio stdio,
@@ -35,7 +39,9 @@ std::shared_ptr<Process> Process::Create(Reactor& reactor, pid_t pid, UniqueFd p
         reactor.Post([owner = std::shared_ptr<Process>(raw, [](Process* p) { delete p; })] {});
       });
   process->self_ = process;
-  process->Post([](Process& self) { self.Watch(); });
+  process->Post([](Process* self) {
+    if (self != nullptr) self->Watch();
+  });
   return process;
 }
 
@@ -55,14 +61,13 @@ Process::Process(Reactor& reactor, pid_t pid, UniqueFd pidfd, Stdio stdio, Event
 Process::~Process() {
   if (watched_) reactor_.Unwatch(pidfd_.get());
   for (auto& waiter : waiters_)
-    waiter.done(Error(Code::kAborted, "wait: the container was removed"));
+    waiter.done(Removed("wait"));
 }
 
+// Null to the task: it is gone. (A reference held by a task would be dropped with the reactor.)
 template <typename Task>
 void Process::Post(Task task) {
-  reactor_.Post([weak = self_, task = std::move(task)]() mutable {
-    if (const auto self = weak.lock()) task(*self);
-  });
+  reactor_.Post([weak = self_, task = std::move(task)]() mutable { task(weak.lock().get()); });
 }
 
 void Process::Watch() {
@@ -134,15 +139,16 @@ Result<void> Process::Resize(unsigned rows, unsigned columns) const {
 }
 
 void Process::Wait(Reply<grpc::WaitProcessResponse> reply) {
-  Post([reply = std::move(reply)](Process& self) mutable {
-    auto& waiters = self.waiters_;
+  Post([reply = std::move(reply)](Process* self) mutable {
+    if (self == nullptr) return reply.done(Removed("wait"));
+    auto& waiters = self->waiters_;
     waiters.erase(std::remove_if(waiters.begin(), waiters.end(),
                                  [](const auto& waiter) { return !waiter.IsWanted(); }),
                   waiters.end());
-    if (self.exited()) {
-      self.heard_of_ = true;
-      reply.done(StatusResponse(*self.status_));
-      self.CheckDone();
+    if (self->exited()) {
+      self->heard_of_ = true;
+      reply.done(StatusResponse(*self->status_));
+      self->CheckDone();
     } else if (waiters.size() >= kMaxWaiters) {
       reply.done(Error(Code::kResourceExhausted, "wait: too many waiters"));
     } else {
@@ -156,30 +162,33 @@ OutputStream& Process::Output(OutputKind kind) {
 }
 
 void Process::Read(OutputKind kind, std::size_t length, Reply<grpc::ReadStreamResponse> reply) {
-  Post([kind, length, reply = std::move(reply)](Process& self) mutable {
-    if (kind == OutputKind::kStderr && !self.error_) {
+  Post([kind, length, reply = std::move(reply)](Process* self) mutable {
+    if (self == nullptr) return reply.done(Removed("read"));
+    if (kind == OutputKind::kStderr && !self->error_) {
       reply.done(grpc::ReadStreamResponse());  // A terminal has one output; this one is at its end.
     } else {
-      self.Output(kind).Read(length, std::move(reply));
+      self->Output(kind).Read(length, std::move(reply));
     }
   });
 }
 
 void Process::Discard(OutputKind kind) {
-  Post([kind](Process& self) {
-    if (kind == OutputKind::kStdout || self.error_) self.Output(kind).Discard();
+  Post([kind](Process* self) {
+    if (self == nullptr) return;
+    if (kind == OutputKind::kStdout || self->error_) self->Output(kind).Discard();
   });
 }
 
 void Process::Write(std::string data, Reply<grpc::WriteStreamResponse> reply) {
-  Post([data = std::move(data), reply = std::move(reply)](Process& self) mutable {
-    self.input_.Write(std::move(data), std::move(reply));
+  Post([data = std::move(data), reply = std::move(reply)](Process* self) mutable {
+    if (self == nullptr) return reply.done(Removed("write"));
+    self->input_.Write(std::move(data), std::move(reply));
   });
 }
 
 void Process::CloseInput() {
-  Post([](Process& self) {
-    if (!self.console_.valid()) self.input_.Close();
+  Post([](Process* self) {
+    if (self != nullptr && !self->console_.valid()) self->input_.Close();
   });
 }
 

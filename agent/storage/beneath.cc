@@ -23,8 +23,8 @@ Result<UniqueFd> OpenAt(const UniqueFd& root, const std::string& relative, int f
   UniqueFd fd(static_cast<int>(
       RetryOnEintr([&] { return ::syscall(SYS_openat2, root.get(), path, &how, sizeof(how)); })));
   if (fd.valid()) return fd;
-  if (errno == ELOOP || errno == EXDEV) {
-    return Error(Code::kInvalidArgument, relative + ": a symbolic link is on the way");
+  if (errno == ELOOP || errno == EXDEV || errno == ENOTDIR) {
+    return Error(Code::kInvalidArgument, relative + ": a link or a file is on the way");
   }
   return ErrnoError(errno, relative);
 }
