@@ -133,6 +133,7 @@ struct ModuleAst {
   std::vector<Import> imports;
   std::vector<Rule> rules;
   std::vector<MetadataBlock> metadata;
+  Value annotations;  // Of the package; null if none.
   bool v1 = true;
 };
 

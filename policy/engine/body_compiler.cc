@@ -92,33 +92,6 @@ Node BodyCompiler::EmitHead(const Term& term, Block& out) {
   return node;
 }
 
-void BodyCompiler::EmitParameters(const std::vector<Term>& parameters, Block& out) {
-  for (std::size_t i = 0; i < parameters.size(); ++i)
-    bound_[i] = true;
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const Term& parameter = parameters[i];
-    if (parameter.kind == TermKind::kVar && parameter.variable == static_cast<std::int32_t>(i)) {
-      continue;
-    }
-    const auto operand = [&] {
-      return SlotNode(static_cast<std::uint32_t>(i), parameter.location);
-    };
-    const Bound before = bound_;
-    const std::size_t slots = names_.size();
-    out_ = nullptr;
-    const bool ready = EmitMatch(parameter, operand());
-    bound_ = before;
-    names_.resize(slots);
-    if (!ready) {
-      compiler_.Report(parameter.location, "parameter cannot be matched: a variable is unsafe");
-      continue;
-    }
-    out_ = &out;
-    EmitMatch(parameter, operand());
-  }
-  out_ = nullptr;
-}
-
 bool BodyCompiler::EmitExpr(const Expr& expr) {
   if (expr.withs.empty()) return EmitPlainExpr(expr);
   if (!EmitWiths(expr)) return false;

@@ -25,8 +25,6 @@ class BodyCompiler {
 
   // Appends the body's steps. Errors are reported to the compiler.
   void EmitBody(const Body& body, Block& out);
-  // Parameter patterns against the slots 0, 1, ...
-  void EmitParameters(const std::vector<Term>& parameters, Block& out);
   // The value of a term after the body; its references may iterate.
   Node EmitHead(const Term& term, Block& out);
   void EmitYield(Block& out, const Location& location);

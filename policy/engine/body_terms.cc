@@ -175,6 +175,11 @@ std::optional<Node> BodyCompiler::EmitCall(const Term& term, std::size_t operand
                                         std::to_string(operands));
     return node;
   }
+  if (builtin != nullptr && name.starts_with("rego.metadata.")) {
+    node.kind = NodeKind::kConstant;
+    node.constant = compiler_.Metadata(name == "rego.metadata.chain");
+    return node;
+  }
   std::vector<Term> cut;
   const std::vector<Term>* terms = &term.parts;
   if (operands + 1 < term.parts.size()) {
@@ -222,7 +227,8 @@ std::optional<Node> BodyCompiler::EmitDataRef(const Term& term, std::size_t& at)
     return out;
   }
   const bool below = at < term.parts.size() && term.parts[at].kind == TermKind::kScalar;
-  if (below || node->children.empty()) {
+  const bool whole = at == term.parts.size() && node != &compiler_.program_.root;
+  if (below || (node->children.empty() && !whole)) {
     // No rule can be meant: the base document, from its root.
     at = 1;
     return Node(NodeKind::kBase, term.location);
@@ -271,6 +277,14 @@ std::optional<Node> BodyCompiler::EmitRef(const Term& term) {
   };
   for (; at < term.parts.size(); ++at) {
     const Term& key = term.parts[at];
+    if (node->kind == NodeKind::kBase && at == 1 && key.kind == TermKind::kScalar &&
+        key.value.is_number()) {
+      // data[2] is data["2"].
+      Node name(NodeKind::kConstant, key.location);
+      name.constant = Value::String(key.value.NumberText());
+      get(std::move(name));
+      continue;
+    }
     if (!IsOpen(key)) {
       auto key_node = EmitTerm(key);
       if (!key_node) return std::nullopt;

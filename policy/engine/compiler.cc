@@ -117,6 +117,31 @@ NodeKind Compiler::FastKind(const Builtin& builtin) const {
   return NodeKind::kBuiltin;
 }
 
+Value Compiler::Metadata(bool chain) const {
+  if (current_rule_ == nullptr) return Value::Array(std::vector<Value>());
+  if (!chain) {
+    const Value& own = current_rule_->annotations;
+    return own.is_null() ? Value::Object({}) : own;
+  }
+  const auto link = [](const std::vector<std::string>& path, const Value& annotations) {
+    std::vector<Value> parts;
+    for (const std::string& part : path)
+      parts.push_back(Value::String(part));
+    std::vector<Member> members = {{Value::String("path"), Value::Array(std::move(parts))}};
+    if (!annotations.is_null()) members.push_back({Value::String("annotations"), annotations});
+    return Value::Object(std::move(members));
+  };
+  std::vector<Value> links = {link(current_->path, current_rule_->annotations)};
+  // The package's, whichever of its modules has them.
+  for (const ModuleAst& module : program_.modules) {
+    if (module.package == current_module_->package && !module.annotations.is_null()) {
+      links.push_back(link(module.package, module.annotations));
+      break;
+    }
+  }
+  return Value::Array(std::move(links));
+}
+
 void Compiler::CollectMocks(const Term& term) {
   for (const Term& part : term.parts)
     CollectMocks(part);
@@ -298,6 +323,8 @@ Result<void> Compiler::Compile() {
 void Compiler::CompileRule(const ModuleAst& module, Rule& rule) {
   const Place place = PlaceOf(module, rule);
   current_ = place.group;
+  current_module_ = &module;
+  current_rule_ = &rule;
   auto definition = CompileDefinition(module, rule, rule, place.keys_from);
   if (rule.is_default) {
     if (place.group->default_definition) {
@@ -322,7 +349,7 @@ std::unique_ptr<Definition> Compiler::CompileDefinition(const ModuleAst& module,
   std::unique_ptr<Rule> else_rule = std::move(rule.else_rule);
   if (else_rule) {
     for (const Term& parameter : head.parameters)
-      else_rule->parameters.push_back(parameter.Clone());
+      else_rule->parameters.push_back(parameter.Clone());  // Before they are resolved.
     for (const Term& part : head.path)
       else_rule->path.push_back(part.Clone());
   }
@@ -334,8 +361,24 @@ std::unique_ptr<Definition> Compiler::CompileDefinition(const ModuleAst& module,
   if (rule.value) terms.push_back(&*rule.value);
   resolver.ResolveRule(rule.parameters, rule.body, terms);
   BodyCompiler compiler(*this, resolver.names());
-  compiler.EmitParameters(rule.parameters, out->block);
-  compiler.EmitBody(rule.body, out->block);
+  // A parameter that is a pattern is an expression of the body.
+  Body body;
+  for (std::size_t i = 0; i < rule.parameters.size(); ++i) {
+    const auto number = static_cast<std::int32_t>(i);
+    compiler.Bind(number);
+    Term& parameter = rule.parameters[i];
+    if (parameter.kind == TermKind::kVar && parameter.variable == number) continue;
+    Expr match;
+    match.kind = ExprKind::kUnify;
+    match.location = parameter.location;
+    match.terms.push_back(Term::Var("", parameter.location));
+    match.terms[0].variable = number;
+    match.terms.push_back(std::move(parameter));
+    body.push_back(std::move(match));
+  }
+  for (Expr& expr : rule.body)
+    body.push_back(std::move(expr));
+  compiler.EmitBody(body, out->block);
   for (std::size_t i = keys_from; i < rule.path.size(); ++i)
     out->keys.push_back(compiler.EmitHead(rule.path[i], out->block));
   out->element = rule.kind == RuleKind::kSet;

@@ -81,6 +81,7 @@ class Compiler {
   void Report(const Location& location, std::string text);
   void ReportUnknownFunction(const Location& location, const std::string& name);
   bool IsMocked(const Builtin& builtin) const { return mocked_.contains(builtin.name); }
+  Value Metadata(bool chain) const;  // Of the rule that is being compiled.
   NodeKind FastKind(const Builtin& builtin) const;
   void CollectMocks(const Rule& rule);
   void CollectMocks(const Term& term);
@@ -98,6 +99,8 @@ class Compiler {
   std::set<std::string, std::less<>> mocked_;                             // Builtins, somewhere.
   std::set<std::vector<std::string>> dynamic_;  // Paths of rules with variables in their heads.
   Group* current_ = nullptr;
+  const ModuleAst* current_module_ = nullptr;
+  const Rule* current_rule_ = nullptr;
   std::string query_name_;
 };
 

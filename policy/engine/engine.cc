@@ -7,6 +7,7 @@
 #include "policy/engine/builtins/builtin.h"
 #include "policy/engine/compiler.h"
 #include "policy/engine/evaluator.h"
+#include "policy/engine/language_builtins.h"
 #include "policy/engine/parser.h"
 #include "policy/engine/patch.h"
 
@@ -49,6 +50,7 @@ class EngineImpl final : public Engine {
  public:
   EngineImpl(Options options, Value data)
       : options_(std::move(options)), caches_(options_.limits.regex_bytes), data_(std::move(data)) {
+    AddFamily(LanguageFamily());
     for (const BuiltinFamily& family : DefaultFamilies())
       AddFamily(family);
     for (const BuiltinFamily* family : options_.families)
@@ -64,6 +66,9 @@ class EngineImpl final : public Engine {
       parse.module_index = static_cast<std::uint32_t>(program_->modules.size());
       program_->module_names.push_back(module.name);
       program_->modules.push_back(TRY(ParseModule(module.name, module.text, parse)));
+      const Builtin* yaml = builtins_.Find("yaml.unmarshal");
+      const bool wanted = module.text.find("rego.metadata.") != std::string::npos;
+      if (wanted && yaml != nullptr) ReadAnnotations(program_->modules.back(), *yaml);
     }
     compiler_ = std::make_unique<Compiler>(*program_, builtins_);
     v1_ = v1;

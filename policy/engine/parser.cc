@@ -138,9 +138,6 @@ class ModuleParser : public ParserState {
   Result<void> ParseRule() {
     Rule rule;
     rule.location = location();
-    for (const MetadataBlock& block : tokens_.metadata) {
-      (void)block;
-    }
     if (TakeKeyword("default")) rule.is_default = true;
     rule.path = TRY(ParseHeadPath());
     if (!now().space_before && Take("(")) {
@@ -170,8 +167,7 @@ class ModuleParser : public ParserState {
     bool has_body = false;
     bool braces = false;
     if (At("{") && (with_if || !options_.v1)) {
-      Advance();
-      rule.body = TRY(ParseBody("}"));
+      rule.body = TRY(ParseBracedBody(with_if));
       has_body = true;
       braces = true;
     } else if (with_if) {
@@ -214,6 +210,20 @@ class ModuleParser : public ParserState {
     return {};
   }
 
+  // { body }; after `if` it may also be an expression that begins with a brace.
+  Result<Body> ParseBracedBody(bool with_if) {
+    const std::size_t back = at_;
+    Advance();
+    auto body = ParseBody("}");
+    if (body || !with_if) return body;
+    at_ = back;
+    auto literal = ParseLiteral();
+    if (!literal) return body;
+    Body out;
+    out.push_back(*std::move(literal));
+    return out;
+  }
+
   const Rule& Keep(Rule rule) {
     pending_.reserve(1);
     pending_.push_back(std::move(rule));
@@ -249,8 +259,7 @@ class ModuleParser : public ParserState {
     }
     const bool with_if = TakeKeyword("if");
     if (At("{") && (with_if || !options_.v1)) {
-      Advance();
-      rule->body = TRY(ParseBody("}"));
+      rule->body = TRY(ParseBracedBody(with_if));
     } else if (with_if) {
       rule->body.push_back(TRY(ParseLiteral()));
     } else if (At("{")) {

@@ -103,8 +103,6 @@ Result<Body> ParserState::ParseBody(std::string_view end) {
   Body body;
   if (at_end()) return Fail("found empty body");
   for (;;) {
-    const std::uint32_t line = now().line;
-    (void)line;
     body.push_back(TRY(ParseLiteral()));
     const bool semicolon = Take(";");
     if (at_end()) {
@@ -268,7 +266,9 @@ Result<Term> ParserState::ParseTerm() {
     case TokenKind::kTemplateBegin:
       return ParseTemplate();
     case TokenKind::kName: {
-      if (AtAnyKeyword()) {
+      const bool called = next().kind == TokenKind::kPunctuation && next().text == "(" &&
+                          !next().space_before && token.text == "contains";
+      if (AtAnyKeyword() && !called) {
         const bool is_null = token.text == "null";
         if (!is_null && token.text != "true" && token.text != "false") {
           return Fail("unexpected keyword");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <regex>
 
 #include "policy/engine/parser.h"
 #include "shim/ctl/commands.h"
@@ -71,6 +72,12 @@ Result<std::vector<Value>> Rows(const Value& test) {
   return rows;
 }
 
+// "a.rego:4:2: text" as "a.rego:4: text".
+std::string WithoutColumns(const std::string& text) {
+  static const std::regex kColumn(R"((\.rego:[0-9]+):[0-9]+: )");
+  return std::regex_replace(text, kColumn, "$1: ");
+}
+
 // Nothing, or what went wrong.
 std::optional<std::string> Judge(const Value& test, const Result<std::vector<Value>>& rows) {
   const std::string want_error = Text(test, "want_error");
@@ -78,7 +85,7 @@ std::optional<std::string> Judge(const Value& test, const Result<std::vector<Val
   const Value* want = test.Find("want_result");
   if (!want_error.empty() || !want_code.empty()) {
     if (rows) return "wanted the error " + want_code + " " + want_error + ", got a result";
-    const std::string& got = rows.error().message();
+    const std::string got = " " + WithoutColumns(rows.error().message());
     const bool fits =
         got.find(want_error) != std::string::npos && got.find(want_code) != std::string::npos;
     if (fits) return std::nullopt;
@@ -90,10 +97,9 @@ std::optional<std::string> Judge(const Value& test, const Result<std::vector<Val
   }
   std::vector<Value> wanted(want->items().begin(), want->items().end());
   std::sort(wanted.begin(), wanted.end());
-  // A value is its JSON text: numbers keep theirs.
+  if (wanted == *rows) return std::nullopt;  // Numbers exactly, by value.
   const std::string wanted_text = ToJsonText(Value::Array(wanted));
   const std::string got_text = ToJsonText(Value::Array(*rows));
-  if (wanted_text == got_text) return std::nullopt;
   return "wanted " + wanted_text + "\n     got    " + got_text;
 }
 
