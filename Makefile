@@ -31,7 +31,7 @@ demo: build image packages-vm
 	KATA_CC_BUILD=$(abspath $(BUILD)) KATA_CC_IMAGE=$(abspath $(IMAGE)) tests/e2e/demo.sh
 
 # VM tests run one at a time, the others beside each other.
-test: build packages-image packages-vm packages-peers
+test: build image packages-vm packages-peers
 	ctest --test-dir $(BUILD) --output-on-failure --no-tests=error --parallel $(JOBS)
 
 bench: build image packages-vm packages-peers

@@ -73,14 +73,25 @@ a_signal_ends_an_exec_with_128_plus_its_number() {
   expect "exit code" $status 143
 }
 
-a_tty_merges_output_and_has_a_size() {
-  local output
-  output=$(TERM=dumb script -qec "stty rows 33 cols 101; ctr --address $STACK/containerd/containerd.sock \
-    tasks exec --fifo-dir $STACK/fifo -t --exec-id tty$RANDOM app sh -c 'sleep 0.5; stty size; tty; echo err >&2'" /dev/null \
-    </dev/zero | tr -d '\r')
-  expect size "$output" '*33 101*'
-  expect tty "$output" '*/dev/pts/*'
-  expect "stderr" "$output" '*err*'
+task_call() {  # task_call METHOD FIELD...: of the pod's shim, past containerd
+  local bundle=$STACK/containerd/state/io.containerd.runtime.v2.task/default/web
+  "$here/task_call.py" "$(cat "$bundle/address")" "$@"
+}
+
+a_tty_merges_output_has_a_size_and_can_be_resized() {
+  local output=$STACK/tty.out pid
+  mkfifo "$STACK/tty.in"
+  TERM=dumb script -qec "stty rows 33 cols 101; ctr --address $STACK/containerd/containerd.sock tasks exec \
+    --fifo-dir $STACK/fifo -t --exec-id tty app \
+    sh -c 'stty size; tty; echo err >&2; read -r line; stty size'" /dev/null <"$STACK/tty.in" >"$output" &
+  pid=$!
+  exec 9>"$STACK/tty.in"
+  wait_until 20 grep -q err "$output"
+  task_call ResizePty 1=app 2=tty 3:=120 4:=40
+  echo >&9
+  wait $pid
+  exec 9>&-
+  expect size "$(tr -d '\r' <"$output")" '*33 101*/dev/pts/*err*40 120*'
 }
 
 statistics_come_from_the_guest() {
@@ -99,6 +110,30 @@ pause_stops_and_resume_continues() {
   expect status "$(status_of app)" PAUSED
   stack_ctr tasks resume app
   expect status "$(status_of app)" RUNNING
+  expect output "$(exec_in app echo 'run by exec')" 'run by exec'
+}
+
+update_changes_the_memory_limit() {
+  task_call Update 1=app \
+    '2@=types.containerd.io/opencontainers/runtime-spec/1/LinuxResources,{"memory":{"limit":100663296}}'
+  expect limit "$(stack_ctr tasks metrics app | awk '$1 == "memory.usage_limit" { print $2 }')" 100663296
+}
+
+calls_out_of_order_are_refused() {
+  local resources='2@=types.containerd.io/opencontainers/runtime-spec/1/LinuxResources'
+  expect "start again" "$(task_call Start 1=app 2>&1)" '9 *'
+  expect "create again" "$(task_call Create 1=app 2="$STACK/none" 2>&1)" '[56] *'
+  expect "resume what runs" "$(task_call Resume 1=app 2>&1)" '9 *'
+  expect "delete what runs" "$(task_call Delete 1=app 2>&1)" '9 *'
+  expect "start an unknown exec" "$(task_call Start 1=app 2=none 2>&1)" '5 *'
+  expect "resize without a terminal" "$(task_call ResizePty 1=app 3:=1 4:=1 2>&1)" '9 *'
+  expect "a signal that is none" "$(task_call Kill 1=app 3:=99 2>&1)" '3 *'
+  expect "resources that are none" "$(task_call Update 1=app "$resources,[" 2>&1)" '3 *'
+  expect status "$(status_of app)" RUNNING
+}
+
+the_shim_outlives_garbage_on_its_socket() {
+  task_call garbage
   expect output "$(exec_in app echo 'run by exec')" 'run by exec'
 }
 
@@ -191,6 +226,26 @@ a_policy_that_is_not_rego_is_refused() {
   refused bad '*policy*' "$STACK/bad.rego" --rm -- bad true
 }
 
+initdata() {  # initdata POLICY [VERSION]: the annotation
+  printf 'io.katacontainers.config.hypervisor.cc_init_data=%s' "$( (
+    printf 'version = "%s"\nalgorithm = "sha384"\n[data]\n"policy.rego" = """\n' "${2:-0.1.0}"
+    cat "$here/policies/$1.rego"
+    echo '"""'
+  ) | gzip -n | base64 -w0)"
+}
+
+initdata_brings_the_policy() {
+  expect output "$(run_pod - --rm --annotation "$(initdata run)" -- init1 echo 'by initdata')" 'by initdata'
+}
+
+initdata_and_policy_together_are_refused() {
+  refused bad '*given together*' run --rm --annotation "$(initdata run)" -- bad true
+}
+
+initdata_of_another_version_is_refused() {
+  refused bad '*version*' - --rm --annotation "$(initdata run 0.2.0)" -- bad true
+}
+
 a_container_type_that_is_unknown_is_refused() {
   refused bad '*container-type*' run --rm --annotation io.kubernetes.cri.container-type=other \
     --annotation io.kubernetes.cri.sandbox-id=bad -- bad true
@@ -208,12 +263,16 @@ run_cases output_and_exit_code_of_a_plain_run \
   sandbox_and_container_share_one_vm exec_runs_in_the_container exec_exit_code_is_passed_on \
   exec_that_the_policy_does_not_name_is_refused stdin_reaches_an_exec_and_its_end_ends_it \
   a_megabyte_through_stdin_and_stdout_is_unchanged a_signal_ends_an_exec_with_128_plus_its_number \
-  a_tty_merges_output_and_has_a_size statistics_come_from_the_guest \
-  pids_of_a_running_task_are_listed pause_stops_and_resume_continues checkpoint_is_not_implemented \
+  a_tty_merges_output_has_a_size_and_can_be_resized statistics_come_from_the_guest \
+  pids_of_a_running_task_are_listed pause_stops_and_resume_continues \
+  update_changes_the_memory_limit calls_out_of_order_are_refused \
+  the_shim_outlives_garbage_on_its_socket checkpoint_is_not_implemented \
   containerd_restarted_finds_its_tasks a_killed_container_answers_137_and_leaves_the_pod \
   an_id_can_be_used_again events_come_in_order \
   removing_the_sandbox_ends_the_vm_and_leaves_nothing \
   a_container_over_its_memory_limit_is_killed_with_an_event policy_that_denies_logs_shows_none \
   without_a_policy_nothing_runs a_policy_that_is_not_base64_is_refused \
-  a_policy_that_is_not_rego_is_refused a_container_type_that_is_unknown_is_refused \
+  a_policy_that_is_not_rego_is_refused initdata_brings_the_policy \
+  initdata_and_policy_together_are_refused initdata_of_another_version_is_refused \
+  a_container_type_that_is_unknown_is_refused \
   a_command_that_the_policy_does_not_name_is_refused a_program_that_is_not_there_is_an_error

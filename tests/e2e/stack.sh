@@ -73,7 +73,7 @@ ${STACK_HYPERVISOR:-}
 image_dir = "$STACK/images"
 ${STACK_RUNTIME:-}
 [agent.kata]
-dial_timeout = ${STACK_DIAL_TIMEOUT:-60}
+dial_timeout = ${STACK_DIAL_TIMEOUT:-180}
 TOML
   export KATA_CONF_FILE=$STACK/configuration.toml
   "$repository/tests/setup/containerd.sh" start "$STACK/containerd" "$(dirname "$shim")"

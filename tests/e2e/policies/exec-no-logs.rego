@@ -56,7 +56,14 @@ WriteStreamRequest := true
 
 CloseStdinRequest := true
 
-exec_commands := {["echo", "run by exec"], ["sh"], ["cat"], ["sh", "-c", "exit 7"], ["sleep", "1000"]}
+exec_commands := {
+	["echo", "run by exec"],
+	["sh"],
+	["cat"],
+	["sh", "-c", "exit 7"],
+	["sleep", "1000"],
+	["sh", "-c", "stty size; tty; echo err >&2; read -r line; stty size"],
+}
 
 ExecProcessRequest if {
 	input.process.Args in exec_commands
