@@ -14,7 +14,11 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "agent/api/guest_secrets.h"
+#include "agent/api/handler.h"
+#include "agent/api/server.h"
 #include "agent/attest/attester.h"
 #include "agent/attest/host_data.h"
 #include "agent/attest/initdata.h"
@@ -38,6 +42,7 @@ namespace {
 
 constexpr std::size_t kWorkers = 8;
 constexpr const char* kPolicyOfInitdata = "policy.rego";
+constexpr const char* kApiRule = "AttestationApiRequest";
 
 Result<Options> BootMachine() {
   TRY(MountFileSystems());
@@ -55,18 +60,56 @@ Result<std::optional<std::string>> InitdataDocument(const Options& options) {
   return std::optional<std::string>(TRY(ReadInitdataImage(options.initdata_file)));
 }
 
-// The policy to begin with. Initdata counts only when the launch is bound to it.
-Result<std::string> FirstPolicy(const Options& options, HostDataSource& host_data) {
-  const std::optional<std::string> document = TRY(InitdataDocument(options));
-  if (document) {
-    Initdata initdata = TRY(ParseInitdata(*document));
-    TRY(CheckHostData(host_data, initdata.digest, "initdata"));
-    const auto it = initdata.data.find(kPolicyOfInitdata);
-    if (it != initdata.data.end()) return std::move(it->second);
-  }
+// What the pod's owner gave to the launch.
+struct Given {
+  std::optional<std::string> document;  // The initdata as it came.
+  Initdata initdata;
+};
+
+// Initdata counts only when the launch is bound to it.
+Result<Given> ReadInitdata(const Options& options, HostDataSource& host_data) {
+  Given out;
+  out.document = TRY(InitdataDocument(options));
+  if (!out.document) return out;
+  out.initdata = TRY(ParseInitdata(*out.document));
+  TRY(CheckHostData(host_data, out.initdata.digest, "initdata"));
+  return out;
+}
+
+// The policy to begin with.
+Result<std::string> FirstPolicy(const Options& options, const Given& given) {
+  const auto it = given.initdata.data.find(kPolicyOfInitdata);
+  if (it != given.initdata.data.end()) return it->second;
   if (!options.policy_file.empty())
     return AsString(TRY(ReadFile(options.policy_file, kMaxPolicyBytes)));
   return std::string(kDefaultPolicy);
+}
+
+// Sealed secrets in what containers are created with are the guest's to open.
+ContainerPaths WithUnsealing(ContainerPaths paths, const Unsealer& unsealer) {
+  paths.unseal_process = [&unsealer](grpc::Process& process) -> Result<void> {
+    std::vector<std::string> environment(process.env().begin(), process.env().end());
+    TRY(unsealer.UnsealEnvironment(environment));
+    process.mutable_env()->Assign(environment.begin(), environment.end());
+    return {};
+  };
+  paths.unseal_files = [&unsealer](const std::string& dir) { return unsealer.UnsealFiles(dir); };
+  return paths;
+}
+
+// The local API follows the policy in force.
+Result<std::unique_ptr<ApiServer>> StartApi(int port, ApiHandler& handler, PolicyGate& gate) {
+  if (port == 0) return std::unique_ptr<ApiServer>();
+  ApiServer::Options options;
+  options.port = port;
+  std::unique_ptr<ApiServer> api = TRY(ApiServer::Create(handler, options));
+  const auto refresh = [server = api.get()] {
+    const Result<void> done = server->Refresh();
+    if (!done) Log(LogLevel::kError, "no local API", {{field::kError, done.error().message()}});
+  };
+  refresh();
+  gate.OnReplaced(refresh);
+  return api;
 }
 
 std::int64_t UptimeMs() {
@@ -80,11 +123,19 @@ Result<void> Serve(const Options& options, std::int64_t start_ms) {
       TRY(OpenAttester(options.tee, {.root = "", .sim_socket = options.sim_socket}));
   const std::unique_ptr<HostDataSource> host_data =
       options.host_data ? FixedHostData(options.host_data) : ReportedHostData(attester.get());
-  std::string policy = TRY(FirstPolicy(options, *host_data));
+  const Given given = TRY(ReadInitdata(options, *host_data));
+  std::string policy = TRY(FirstPolicy(options, given));
   const auto gate = TRY(PolicyGate::Create(std::move(policy)));
+  const auto secrets =
+      TRY(GuestSecrets::Create(attester.get(), given.document, given.initdata.data));
+  ApiHandler api_handler(*secrets, secrets->features(), [&gate](const nlohmann::json& input) {
+    return gate->Allows(kApiRule, input);
+  });
+  const auto api = TRY(StartApi(options.api_port, api_handler, *gate));
   const std::unique_ptr<Reactor> reactor(TRY(Reactor::Create()));
   WorkerPool pool(kWorkers);
-  const auto containers = TRY(ContainerService::Create(*reactor, pool, options.paths));
+  const auto containers = TRY(
+      ContainerService::Create(*reactor, pool, WithUnsealing(options.paths, secrets->unsealer())));
   AgentService service(*gate, *containers, *host_data, options.init);
   ttrpc::Server server(*reactor, pool);
   const auto registrar = [&server](std::string name, std::string method, ttrpc::Handler handler) {

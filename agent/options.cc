@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/options.h"
 
+#include <charconv>
 #include <cstdlib>
 #include <functional>
 #include <map>
 #include <string_view>
 #include <utility>
+
+#include "agent/api/server.h"
 
 namespace kata_cc::agent {
 namespace {
@@ -32,6 +35,7 @@ Options OptionsOf(const KernelCommandLine& line) {
   out.tee = line.tee;
   out.transport = line.transport;
   out.log_level = line.log_level;
+  out.api_port = ApiServer::Options().port;
   out.paths.resolv_conf = "/etc/resolv.conf";
   out.paths.verified_only = line.tee != Tee::kNone;
   return out;
@@ -50,6 +54,16 @@ Result<Options> ParseOptions(int argc, char** argv) {
        [&out](std::string value) -> Result<void> {
          out.sim_socket = std::move(value);
          out.tee = Tee::kSim;
+         return {};
+       }},
+      {"--api-port",
+       [&out](const std::string& value) -> Result<void> {
+         const char* const end = value.data() + value.size();
+         const auto parsed = std::from_chars(value.data(), end, out.api_port);
+         if (parsed.ec != std::errc() || parsed.ptr != end || out.api_port < 1 ||
+             out.api_port > 65535) {
+           return Error(Code::kInvalidArgument, "not a port");
+         }
          return {};
        }},
       {"--run-dir", Into(out.paths.run_dir)},

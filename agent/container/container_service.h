@@ -3,6 +3,7 @@
 // caller to have passed the policy gate, and believes nothing else in a request.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -23,6 +24,10 @@ struct ContainerPaths {
   std::string cgroup_parent = "/kata-cc";      // Of the containers' groups, below it.
   std::string resolv_conf;                     // Gets the pod's name servers; empty: no file does.
   bool verified_only = false;  // Refuse block devices whose content no root hash vouches for.
+  // What unseals a process's environment, and the files below a directory of the guest that a
+  // container mounts under /sealed (CoCo's sealed secrets). Not set: they stay as they are.
+  std::function<Result<void>(grpc::Process& process)> unseal_process;
+  std::function<Result<void>(const std::string& dir)> unseal_files;
   // False only in tests on machines whose root may not load the programs that this takes.
   bool restrict_devices = true;
 };

@@ -131,8 +131,8 @@ Result<void> Containers::ExecProcess(const grpc::ExecProcessRequest& request) {
   if (request.has_string_user()) {
     return Error(Code::kInvalidArgument, what + ": users by name are not supported");
   }
-  const grpc::Process process =
-      TRY_CONTEXT(MakeGuestExec(request.process(), container->init_spec), what);
+  grpc::Process process = TRY_CONTEXT(MakeGuestExec(request.process(), container->init_spec), what);
+  if (paths_.unseal_process) TRY_CONTEXT(paths_.unseal_process(process), what);
   {
     auto table = table_.Lock();
     if (container->state != State::kRunning || container->paused) {

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -214,6 +215,25 @@ Result<bool> Unsealer::UnsealFile(const std::string& path) const {
   const Secret secret = TRY_CONTEXT(Unseal(text), path);
   TRY(Replace(path, info, secret));
   return true;
+}
+
+Result<void> Unsealer::UnsealFiles(const std::string& dir) const {
+  constexpr int kMaxFiles = 1000;
+  std::vector<std::string> files;
+  std::error_code error;
+  // The whole list first: replacing a file makes another one.
+  for (auto it = std::filesystem::recursive_directory_iterator(dir, error);
+       !error && it != std::filesystem::recursive_directory_iterator(); it.increment(error)) {
+    if (!it->is_regular_file(error) || it->is_symlink(error)) continue;
+    if (files.size() == kMaxFiles) {
+      return Error(Code::kResourceExhausted, "sealed files: " + dir + ": too many");
+    }
+    files.push_back(it->path());
+  }
+  if (error) return ErrnoError(error.value(), "sealed files: " + dir);
+  for (const std::string& file : files)
+    TRY(UnsealFile(file));
+  return {};
 }
 
 }  // namespace kata_cc::agent

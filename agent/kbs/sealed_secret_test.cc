@@ -119,6 +119,23 @@ TEST_F(SealedSecrets, FilesAreReplacedAndKeepTheirMode) {
   EXPECT_FALSE(Make().UnsealFile(dir_));
 }
 
+TEST_F(SealedSecrets, AllFilesOfAVolumeAreUnsealed) {
+  std::filesystem::create_directories(dir_ + "/volume/sub");
+  ASSERT_TRUE(WriteFile(dir_ + "/volume/a", AsBytes(Sealed("vault"))));
+  ASSERT_TRUE(WriteFile(dir_ + "/volume/sub/b", AsBytes(Sealed("vault"))));
+  ASSERT_TRUE(WriteFile(dir_ + "/volume/plain", AsBytes("plain")));
+  ASSERT_TRUE(WriteFile(dir_ + "/outside", AsBytes(Sealed("wrong-key"))));
+  std::filesystem::create_symlink(dir_ + "/outside", dir_ + "/volume/link");
+  const auto done = Make().UnsealFiles(dir_ + "/volume");
+  ASSERT_TRUE(done) << done.error().message();
+  EXPECT_EQ(AsString(*ReadFile(dir_ + "/volume/a", 100)), value_);
+  EXPECT_EQ(AsString(*ReadFile(dir_ + "/volume/sub/b", 100)), value_);
+  EXPECT_EQ(AsString(*ReadFile(dir_ + "/volume/plain", 100)), "plain");
+  ASSERT_TRUE(WriteFile(dir_ + "/volume/c", AsBytes(Sealed("wrong-key"))));
+  EXPECT_FALSE(Make().UnsealFiles(dir_ + "/volume"));
+  EXPECT_FALSE(Make().UnsealFiles(dir_ + "/none"));
+}
+
 TEST(SealedSecret, RefusesWhatIsNone) {
   for (const char* text : {"sealed.", "sealed..", "sealed...", "sealed.a.b", "sealed.e30.e30.e30",
                            "sealed.a.b.c.d", "sealed"}) {

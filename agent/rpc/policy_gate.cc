@@ -194,7 +194,15 @@ Result<void> PolicyGate::Replace(const Admission& admission, std::string text) {
   ++generation_;
   for (auto& [id, entry] : live_)
     entry.reset();  // Entries of another policy mean nothing to this one.
+  lock.unlock();
+  if (on_replaced_) on_replaced_();
   return {};
+}
+
+bool PolicyGate::Allows(std::string_view rule, const json& input) {
+  const std::lock_guard lock(mutex_);
+  const auto answer = policy_->engine->Query(std::string(kPackage) + std::string(rule), input);
+  return answer && answer->value && *answer->value == true;
 }
 
 PolicyGate::Admission::Admission(Admission&& other) noexcept

@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -18,6 +19,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "agent/rpc/verdict.h"
 #include "base/result.h"
@@ -78,6 +80,13 @@ class PolicyGate {
   // text is the same. PermissionDenied if that policy was replaced in the meantime.
   Result<void> Replace(const Admission& admission, std::string text);
 
+  // Whether a rule of the policy is true for input: of what is no request of the host's. Undefined,
+  // failing or anything but true: no.
+  bool Allows(std::string_view rule, const nlohmann::json& input);
+
+  // Before the first request: runs after each Replace that put another policy in force.
+  void OnReplaced(std::function<void()> callback) { on_replaced_ = std::move(callback); }
+
  private:
   struct Policy;
   PolicyGate();
@@ -89,6 +98,7 @@ class PolicyGate {
   Result<void> Reserve(const std::string& id, const Verdict& verdict, Admission& admission);
   void Drop(Admission& admission);
 
+  std::function<void()> on_replaced_;
   std::mutex mutex_;
   std::condition_variable transaction_ended_;
   bool in_transaction_ = false;

@@ -264,5 +264,30 @@ TEST(PolicyGate, DeniedReadsAreBlankOnlyIfThePolicySaysSo) {
   EXPECT_EQ(CodeOf(Pass(*gate, Exec("web"))), Code::kPermissionDenied);
 }
 
+TEST(PolicyGateLocal, OnlyTrueAllowsAndTheReplacementIsSeen) {
+  const auto gate = Gate(R"(package agent_policy
+import rego.v1
+default SetPolicyRequest := true
+AttestationApiRequest if input.path == "/info"
+Text := "true"
+Many := {"allowed": true}
+)");
+  ASSERT_NE(gate, nullptr);
+  EXPECT_TRUE(gate->Allows("AttestationApiRequest", {{"path", "/info"}}));
+  EXPECT_FALSE(gate->Allows("AttestationApiRequest", {{"path", "/aa/token"}}));
+  EXPECT_FALSE(gate->Allows("AttestationApiRequest", nlohmann::json::object()));
+  EXPECT_FALSE(gate->Allows("Text", nlohmann::json::object()));
+  EXPECT_FALSE(gate->Allows("Many", nlohmann::json::object()));
+  EXPECT_FALSE(gate->Allows("Undefined", nlohmann::json::object()));
+  EXPECT_FALSE(gate->Allows("not a rule", nlohmann::json::object()));
+  int replaced = 0;
+  gate->OnReplaced([&] { ++replaced; });
+  const auto admission = gate->Admit(grpc::SetPolicyRequest(), {});
+  ASSERT_TRUE(admission);
+  ASSERT_TRUE(gate->Replace(*admission, std::string(kDefaultPolicy)));
+  EXPECT_EQ(replaced, 1);
+  EXPECT_FALSE(gate->Allows("AttestationApiRequest", {{"path", "/info"}}));
+}
+
 }  // namespace
 }  // namespace kata_cc::agent
