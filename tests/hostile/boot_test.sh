@@ -8,6 +8,8 @@ cd "$(dirname "$0")/../.."
 agent=$(realpath "${1:-build/release/agent/kata-cc-agent}")
 kernel=${2:-$(tests/setup/guest-kernel.sh)}
 [[ -x $agent ]] || { echo "boot_test.sh: $agent is missing: build it first" >&2; exit 1; }
+ctl=$(dirname "$agent")/../shim/ctl/kata-ccctl
+[[ -x $ctl ]] || { echo "boot_test.sh: $ctl is missing: build it first" >&2; exit 1; }
 modules=/lib/modules/${kernel##*/vmlinuz-}/kernel
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -20,9 +22,9 @@ cp "$modules"/fs/overlayfs/overlay.ko* "$modules"/drivers/block/virtio_blk.ko* \
 mv "$work/kata-cc.list" "$work/root/lib/modules/"
 (cd "$work/root" && find . | LC_ALL=C sort | cpio -o -H newc --quiet) >"$work/initrd"
 
-KERNEL=$kernel python3 - "$work" <<'EOF'
-import atexit, gzip, os, socket, struct, subprocess, sys, time
-work, kernel = sys.argv[1], os.environ["KERNEL"]
+KERNEL=$kernel CTL=$ctl python3 - "$work" <<'EOF'
+import atexit, gzip, hashlib, os, socket, struct, subprocess, sys, time
+work, kernel, ctl = sys.argv[1], os.environ["KERNEL"], os.environ["CTL"]
 failed = []
 
 def field(number, data):
@@ -31,21 +33,37 @@ def field(number, data):
     return bytes([number << 3 | 2]) + length + bytes([size]) + data
 
 class Machine:
-    def __init__(self, append, disk=None):
+    # host_data: those of a launch with the simulator of SEV-SNP.
+    def __init__(self, append, disk=None, host_data=None):
         self.console, self.port, self.stream = work + "/console", work + "/port", 1
         for path in (self.console, self.port):
             if os.path.exists(path): os.unlink(path)
+        append = "console=ttyS0 quiet loglevel=3 panic=-1 " + append
         command = ["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-m", "256",
                    "-nodefaults", "-nographic", "-no-reboot", "-kernel", kernel, "-initrd", work + "/initrd",
-                   "-append", "console=ttyS0 quiet loglevel=3 panic=-1 " + append,
+                   "-append", append,
                    "-serial", "file:" + self.console, "-device", "virtio-serial-pci",
                    "-chardev", f"socket,id=agent,path={self.port},server=on,wait=off",
                    "-device", "virtserialport,chardev=agent,name=org.kata-cc.agent.0"]
         if disk is not None:
             open(work + "/disk", "wb").write(disk)
             command += ["-drive", f"file={work}/disk,if=virtio,format=raw,readonly=on"]
+        if host_data is not None:
+            command += ["-chardev", f"socket,id=sim,path={self.simulator(append, host_data)}",
+                        "-device", "virtserialport,chardev=sim,name=org.kata-cc.sim.0"]
         self.qemu = subprocess.Popen(command)
         atexit.register(self.end)
+
+    # The host side, which ends with QEMU.
+    def simulator(self, append, host_data):
+        path = work + "/sim.sock"
+        subprocess.Popen([ctl, "sim", "serve", "--dir", work + "/sim", "--socket", path, "--kernel", kernel,
+                          "--initrd", work + "/initrd", "--append", append, "--host-data", host_data],
+                         stdout=subprocess.DEVNULL)
+        for attempt in range(600):
+            if os.path.exists(path): return path
+            time.sleep(0.1)
+        sys.exit("boot_test.sh: kata-ccctl sim serve does not listen")
 
     def log(self):
         return open(self.console, errors="replace").read() if os.path.exists(self.console) else ""
@@ -126,10 +144,33 @@ if m.qemu.poll() is None:
     check("and follows it", b"blocked" not in m.call(b"grpc.AgentService", b"GetGuestDetails"), m)
 m.end()
 
+digest = lambda text: hashlib.sha256(text).hexdigest()
+m = Machine(SERIAL + "kata_cc.tee=sim", image(TOML), digest(TOML))
+check("takes the initdata that its report names", m.wait('"serving"'), m)
+check("says that its TEE is simulated", "THE TEE OF THIS GUEST IS SIMULATED" in m.log(), m)
+m.end()
+
+m = Machine(SERIAL + "kata_cc.tee=sim", None, digest(POLICY))
+check("boots with the digest of a policy", m.wait('"serving"'), m)
+if m.qemu.poll() is None:
+    m.connect()
+    reply = m.call(b"grpc.AgentService", b"SetPolicy", field(1, POLICY + b"ExecProcessRequest := true\n"))
+    check("refuses a policy that its report does not name", b"is not the host data" in reply, m)
+    m.call(b"grpc.AgentService", b"SetPolicy", field(1, POLICY))
+    reply = m.call(b"grpc.AgentService", b"GetGuestDetails")
+    check("takes the policy that it names", b"blocked" not in reply and b"\x10\x01" in reply, m)
+m.end()
+
+m = Machine(SERIAL + "kata_cc.tee=sim", image(TOML), digest(TOML + b"\n"))
+good = m.wait("fatal: initdata: its digest is not the host data of this guest's report")
+check("powers off: initdata that its report does not name", good and m.off(), m)
+m.end()
+
 for name, append, disk, reason in (
+    ("the simulator on the command line alone", SERIAL + "kata_cc.tee=sim", None, "fatal: attestation: virtio port: "),
     ("an unknown key", SERIAL + "kata_cc.tee=none kata_cc.policy=off", None,
      "fatal: kernel command line: kata_cc.policy: unknown key"),
-    ("no report and no leave to go without", SERIAL, None, "fatal: host data: "),
+    ("no report and no leave to go without", SERIAL, None, "fatal: attestation: "),
     ("initdata of another version", SERIAL + "kata_cc.tee=none", image(TOML.replace(b"0.1.0", b"0.2.0")),
      "fatal: initdata: version is not 0.1.0"),
     ("initdata that is no gzip", SERIAL + "kata_cc.tee=none", b"initdata" + bytes([10]) + bytes(1015),
