@@ -3,6 +3,7 @@
 # A private containerd for tests: containerd.sh start|stop|restart DIR [SHIM_DIR]
 # DIR holds its configuration, root, state, socket (containerd.sock) and log. SHIM_DIR is where
 # containerd-shim-kata-cc-v2 is. KATA_CONF_FILE, if set, is the shim's configuration.
+# CONTAINERD_EXTRA, if set, is added to containerd's configuration.
 # `stop` removes what containerd left in DIR, mounts included.
 set -euo pipefail
 usage() { echo "usage: containerd.sh start|stop|restart DIR [SHIM_DIR]" >&2; exit 2; }
@@ -27,6 +28,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.a
   address = "$dir/containerd.sock.ttrpc"
 [debug]
   level = "info"
+${CONTAINERD_EXTRA:-}
 TOML
   local path=$PATH
   [[ $shim_dir ]] && path=$(realpath "$shim_dir"):$PATH

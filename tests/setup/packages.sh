@@ -14,8 +14,8 @@ image=(binutils busybox-static cpio crun file kmod linux-image-6.12-cloud-amd64 
 vm=(containerd iproute2 mount procps python3 runc squashfs-tools-ng)
 backports=(qemu-system-x86 qemu-utils libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
   libvirt-dev)
-peers=(attr cryptsetup-bin erofs-utils golang-github-containerd-ttrpc-dev jq libarchive-tools
-  libcap2-bin python3-venv)
+peers=(attr cryptsetup-bin docker-registry erofs-utils golang-github-containerd-containerd-dev
+  golang-github-containerd-ttrpc-dev jq libarchive-tools libcap2-bin python3-venv squashfs-tools)
 
 say() { printf '== %s\n' "$*" >&2; }
 
@@ -81,6 +81,8 @@ for group in "$@"; do
     vm) install_from_backports "${backports[@]}"; install "${vm[@]}" ;;
     peers)
       command -v go >/dev/null || peers+=(golang-go)
+      # containerd's sources want it, in the version of the libsystemd0 that libvirt brought.
+      install_from_backports libsystemd-dev
       install "${peers[@]}"
       ;;
     *) echo "packages.sh: unknown group: $group" >&2; exit 2 ;;
