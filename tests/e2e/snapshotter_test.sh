@@ -174,7 +174,7 @@ kills_during_an_import_leave_no_half_layer() {
     stop_snapshotter KILL
     wait "$import" || true
     start_snapshotter
-    find "$STACK/root/layers" -name '*.new-*' | { ! grep .; }
+    expect "half images" "$(find "$STACK/root/layers" -name '*.new-*')" ""
     c -n "kill$i" images import --snapshotter kata-cc "$STACK/image.tar" >/dev/null
     expect "root hashes" "$(container_hashes "kill$i" "$image")" "$(expected_hashes)"
   done
@@ -207,10 +207,10 @@ collection_removes_everything() {
     c -n "$namespace" images ls -q | xargs -r ctr --address "$STACK/containerd/containerd.sock" -n "$namespace" images rm --sync >/dev/null
   done
   for ((i = 0; i < 100; i++)); do
-    [[ -z $(ls "$STACK/root/layers" "$STACK/root/records" | grep -v : | grep .) ]] && return
+    [[ -z $(find "$STACK/root/layers" "$STACK/root/records" -type f) ]] && return
     sleep 0.1
   done
-  ls "$STACK/root/layers" "$STACK/root/records" >&2
+  find "$STACK/root/layers" "$STACK/root/records" -type f >&2
   return 1
 }
 
