@@ -12,8 +12,10 @@
 #include <set>
 #include <utility>
 
+#include "base/encoding.h"
 #include "base/retry.h"
 #include "base/unique_fd.h"
+#include "proto/snp/id_block.h"
 
 namespace kata_cc::shim {
 namespace {
@@ -49,6 +51,14 @@ class Section {
     *out = static_cast<std::uint32_t>(number);
   }
 
+  void Number64(const char* key, std::uint64_t* out) {
+    const toml::node* node = Find(key);
+    if (node == nullptr) return;
+    if (!node->is_integer() || node->as_integer()->get() < 0)
+      return Fail(key, "not an integer of 0 or more");
+    *out = static_cast<std::uint64_t>(node->as_integer()->get());
+  }
+
   void Seconds(const char* key, std::uint32_t low, std::uint32_t high, std::chrono::seconds* out) {
     auto number = static_cast<std::uint32_t>(out->count());
     Number(key, low, high, &number);
@@ -77,6 +87,10 @@ class Section {
     return Section(node == nullptr ? nullptr : node->as_table(), Name(key), error_);
   }
 
+  void Fail(const char* key, const std::string& why) {
+    if (!error_->has_value()) *error_ = Error(Code::kInvalidArgument, Name(key) + ": " + why);
+  }
+
   void Finish() {
     if (table_ == nullptr) return;
     for (const auto& [key, value] : *table_) {
@@ -91,15 +105,31 @@ class Section {
     return table_ == nullptr ? nullptr : table_->get(key);
   }
   std::string Name(const char* key) const { return name_.empty() ? key : name_ + "." + key; }
-  void Fail(const char* key, const std::string& why) {
-    if (!error_->has_value()) *error_ = Error(Code::kInvalidArgument, Name(key) + ": " + why);
-  }
 
   const toml::table* table_;
   std::string name_;
   std::optional<Error>* error_;
   std::set<std::string> known_;
 };
+
+// What the firmware would refuse at each launch is refused here, once.
+void ReadSnp(Section& qemu, Config* config) {
+  qemu.Number64("snp_guest_policy", &config->snp_guest_policy);
+  if (!snp::GuestPolicy{config->snp_guest_policy}.reserved_bit17())
+    qemu.Fail("snp_guest_policy", "bit 17 must be one");
+  qemu.String("snp_id_block", &config->snp_id_block);
+  qemu.String("snp_id_auth", &config->snp_id_auth);
+  if (config->snp_id_block.empty() && config->snp_id_auth.empty()) return;
+  const Result<Bytes> block_bytes = Base64Decode(config->snp_id_block);
+  const Result<Bytes> auth_bytes = Base64Decode(config->snp_id_auth);
+  if (!block_bytes || block_bytes->size() != snp::kIdBlockSize)
+    return qemu.Fail("snp_id_block", "not 96 bytes in base64");
+  if (!auth_bytes || auth_bytes->size() != snp::kIdAuthSize)
+    return qemu.Fail("snp_id_auth", "not 4096 bytes in base64");
+  if (snp::ParseIdBlock(*block_bytes)->policy.bits != config->snp_guest_policy)
+    return qemu.Fail("snp_id_block", "its policy is not snp_guest_policy");
+  config->snp_author_key = snp::ParseIdAuth(*auth_bytes)->author_key_algorithm != 0;
+}
 
 void ReadHypervisor(Section qemu, Config* config) {
   qemu.Path("path", &config->qemu_path);
@@ -122,6 +152,7 @@ void ReadHypervisor(Section qemu, Config* config) {
   qemu.Number("default_memory", 128, 16U << 20, &config->sizing.default_memory_mib);
   qemu.Number("static_sandbox_default_workload_mem", 0, 16U << 20,
               &config->sizing.default_workload_memory_mib);
+  ReadSnp(qemu, config);
   qemu.Finish();
 }
 

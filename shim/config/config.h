@@ -4,12 +4,14 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/log.h"
 #include "base/result.h"
+#include "proto/snp/guest_policy.h"
 #include "shim/config/sizing.h"
 #include "shim/vm/vm.h"
 
@@ -30,6 +32,11 @@ struct Config {
   Tee tee = Tee::kSnp;
   Transport transport = Transport::kVsock;
   SizingPolicy sizing;
+  // Kata's names. id_block and id_auth in base64 (kata-ccctl id-block create): both or neither.
+  std::uint64_t snp_guest_policy = snp::GuestPolicy::kDefault;
+  std::string snp_id_block;
+  std::string snp_id_auth;
+  bool snp_author_key = false;  // Of snp_id_auth: it has one, which the firmware then checks.
 
   // [agent.kata]
   std::chrono::seconds dial_timeout{60};

@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "base/encoding.h"
+
 namespace kata_cc::shim {
 namespace {
 
@@ -30,6 +32,7 @@ transport = "virtio-serial"
 default_vcpus = 2
 default_memory = 256
 static_sandbox_default_workload_mem = 1792
+snp_guest_policy = 0xb0000
 [agent.kata]
 dial_timeout = 90
 request_timeout = 5
@@ -54,6 +57,7 @@ log_level = "debug"
   EXPECT_EQ(config->sizing.default_vcpus, 2U);
   EXPECT_EQ(config->sizing.default_memory_mib, 256U);
   EXPECT_EQ(config->sizing.default_workload_memory_mib, 1792U);
+  EXPECT_EQ(config->snp_guest_policy, 0xb0000U);
   EXPECT_EQ(config->dial_timeout.count(), 90);
   EXPECT_EQ(config->request_timeout.count(), 5);
   EXPECT_EQ(config->health_check_interval.count(), 7);
@@ -61,6 +65,27 @@ log_level = "debug"
   EXPECT_EQ(config->image_dir, "/d");
   EXPECT_EQ(config->squashfs_compressor, "zstd");
   EXPECT_EQ(config->log_level, LogLevel::kDebug);
+}
+
+TEST(ConfigTest, AnIdBlockMustFitTheLaunch) {
+  const auto with = [](const Bytes& block, const Bytes& auth, const std::string& more = "") {
+    return ParseConfig("[hypervisor.qemu]\ntee = \"none\"\nsnp_id_block = \"" +
+                           Base64Encode(block) + "\"\nsnp_id_auth = \"" + Base64Encode(auth) +
+                           "\"\n" + more,
+                       "t");
+  };
+  Bytes block(96), auth(4096);
+  StoreLe<std::uint64_t>(block, 88, 0x30000);
+  ASSERT_TRUE(with(block, auth));
+  EXPECT_FALSE(with(block, auth)->snp_author_key);
+  auth[4] = 1;
+  EXPECT_TRUE(with(block, auth)->snp_author_key);
+  EXPECT_FALSE(with(block, auth, "snp_guest_policy = 0x20000\n"));
+  EXPECT_FALSE(with(block, auth, "snp_guest_policy = 0x10000\n"));
+  EXPECT_FALSE(with(block, {}));
+  EXPECT_FALSE(with({}, auth));
+  EXPECT_FALSE(with(Bytes(95), auth));
+  EXPECT_FALSE(with(block, Bytes(4095)));
 }
 
 TEST(ConfigTest, TheDeployedFileIsValidAndConfidential) {

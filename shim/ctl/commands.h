@@ -16,6 +16,9 @@ inline constexpr int kExitUsage = 2;
 // Both arguments must outlive the parsing of the command line.
 using AddCommands = void (*)(CLI::App& app, int& exit_code);
 
+void AddCheckCommands(CLI::App& app, int& exit_code);
+void AddIdBlockCommands(CLI::App& app, int& exit_code);
+void AddImageCommands(CLI::App& app, int& exit_code);
 void AddLayerCommands(CLI::App& app, int& exit_code);
 void AddMeasureCommands(CLI::App& app, int& exit_code);
 void AddRegoCommands(CLI::App& app, int& exit_code);

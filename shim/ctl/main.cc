@@ -10,11 +10,10 @@ namespace {
 
 const std::vector<kata_cc::ctl::AddCommands>& Families() {
   static const std::vector<kata_cc::ctl::AddCommands> families = {
-      kata_cc::ctl::AddLayerCommands,
-      kata_cc::ctl::AddMeasureCommands,
-      kata_cc::ctl::AddRegoCommands,
-      kata_cc::ctl::AddReportCommands,
-      kata_cc::ctl::AddSimCommands,
+      kata_cc::ctl::AddCheckCommands,   kata_cc::ctl::AddIdBlockCommands,
+      kata_cc::ctl::AddImageCommands,   kata_cc::ctl::AddLayerCommands,
+      kata_cc::ctl::AddMeasureCommands, kata_cc::ctl::AddRegoCommands,
+      kata_cc::ctl::AddReportCommands,  kata_cc::ctl::AddSimCommands,
   };
   return families;
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // kata-ccctl measure: the launch digest that a genuine guest's report must hold, from the files
-// that it is started with. Flags are those of sev-snp-measure.
+// that it is started with. Flags are those of sev-snp-measure; --pod is ours.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
@@ -11,7 +12,9 @@
 #include "base/file.h"
 #include "guest-image/measure/cpu.h"
 #include "guest-image/measure/launch_digest.h"
+#include "shim/config/config.h"
 #include "shim/ctl/commands.h"
+#include "shim/ctl/reference.h"
 
 namespace kata_cc::ctl {
 namespace {
@@ -19,6 +22,7 @@ namespace {
 constexpr std::size_t kMaxFileBytes = std::size_t{4} << 30;
 
 struct MeasureFlags {
+  std::string pod, config = shim::kDefaultConfigPath;
   std::string mode, vmm_type = "QEMU", ovmf, kernel, initrd, append, snp_ovmf_hash, svsm, vars_file;
   std::string guest_features = "0x1", output_format = "hex";
   std::string vcpu_type;
@@ -91,7 +95,25 @@ const char* Label(measure::Mode mode) {
   return "SEV-SNP";
 }
 
+Result<void> RunPod(const MeasureFlags& flags) {
+  if (!flags.mode.empty() || flags.vcpus || !flags.append.empty()) {
+    return Usage("--pod: mode, vCPUs and command line are the configuration's and the pod's");
+  }
+  const std::uint64_t features = TRY(Features(flags.guest_features));
+  const nlohmann::json values = TRY(ReferenceValues({.pod = flags.pod,
+                                                     .config = flags.config,
+                                                     .ovmf = flags.ovmf,
+                                                     .kernel = flags.kernel,
+                                                     .initrd = flags.initrd,
+                                                     .guest_features = features}));
+  std::printf("%s\n", values.dump(2).c_str());
+  return {};
+}
+
 Result<void> Run(const MeasureFlags& flags) {
+  if (!flags.pod.empty()) return RunPod(flags);
+  if (flags.mode.empty()) return Usage("--mode is required");
+  if (flags.ovmf.empty()) return Usage("--ovmf is required");
   measure::LaunchInputs inputs;
   inputs.mode = TRY(measure::ParseMode(flags.mode));
   inputs.vmm = TRY(measure::ParseVmm(flags.vmm_type));
@@ -141,9 +163,13 @@ Result<void> Run(const MeasureFlags& flags) {
 void AddMeasureCommands(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<MeasureFlags>();
   CLI::App* command = app.add_subcommand("measure", "Print the expected launch digest of a guest");
+  command->add_option("--pod", flags->pod,
+                      "Kubernetes YAML: print what a report of each pod's guest must contain, as "
+                      "JSON; --ovmf, --kernel, --initrd take the place of the configuration's");
+  command->add_option("--config", flags->config, "With --pod: the runtime's configuration")
+      ->capture_default_str();
   command->add_flag("-v,--verbose", flags->verbose, "Say what the digest is of");
-  command->add_option("--mode", flags->mode, "sev, seves, snp, snp:ovmf-hash or snp:svsm")
-      ->required();
+  command->add_option("--mode", flags->mode, "sev, seves, snp, snp:ovmf-hash or snp:svsm");
   command->add_option("--vcpus", flags->vcpus, "Number of vCPUs at launch");
   command->add_option("--vcpu-type", flags->vcpu_type, "QEMU CPU model, as EPYC-v4");
   command->add_option("--vcpu-sig", flags->vcpu_sig, "CPUID signature");
@@ -151,7 +177,7 @@ void AddMeasureCommands(CLI::App& app, int& exit_code) {
   command->add_option("--vcpu-model", flags->vcpu_model, "CPU model number");
   command->add_option("--vcpu-stepping", flags->vcpu_stepping, "CPU stepping");
   command->add_option("--vmm-type", flags->vmm_type, "QEMU, ec2 or gce")->capture_default_str();
-  command->add_option("--ovmf", flags->ovmf, "Firmware image")->required();
+  command->add_option("--ovmf", flags->ovmf, "Firmware image");
   command->add_option("--kernel", flags->kernel, "Kernel that the VMM boots directly");
   command->add_option("--initrd", flags->initrd, "Its initrd");
   command->add_option("--append", flags->append, "Its command line");

@@ -82,7 +82,10 @@ Result<LaunchData> ReadInitdata(const std::string& encoded) {
   const std::optional<std::string> algorithm = table["algorithm"].value<std::string>();
   if (algorithm != "sha256" && algorithm != "sha384" && algorithm != "sha512")
     return Error(Code::kInvalidArgument, "algorithm: none of sha256, sha384, sha512");
-  if (!table["data"].is_table()) return Error(Code::kInvalidArgument, "data: missing");
+  const toml::table* const data = table["data"].as_table();
+  if (data == nullptr) return Error(Code::kInvalidArgument, "data: missing");
+  for (const auto& [key, value] : *data)
+    if (!value.is_string()) return Error(Code::kInvalidArgument, "data: a value is no string");
   LaunchData launch;
   launch.host_data = TRY(Digest(algorithm->c_str(), text));
   launch.initdata_image = BlockImage(compressed);

@@ -5,8 +5,10 @@
 #include <openssl/evp.h>
 #include <zlib.h>
 
+#include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/testing/vectors.h"
 #include "shim/sandbox/utf8.h"
 
 namespace kata_cc::shim {
@@ -131,6 +133,32 @@ TEST(Utf8Test, TakesOnlyTheShortestForms) {
   for (const char* bad : {"\x80", "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80",
                           "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xff"})
     EXPECT_FALSE(IsUtf8(bad));
+}
+
+class LaunchDataVectors : public kata_cc::testing::VectorsTest {};
+
+// The agent's side of the same documents: agent/attest/initdata_test.cc.
+TEST_F(LaunchDataVectors, EveryInitdataDocumentIsBoundOrRefused) {
+  const nlohmann::json vectors = nlohmann::json::parse(AsString(Read("initdata.json")));
+  int seen = 0;
+  for (const nlohmann::json& vector : vectors["documents"]) {
+    SCOPED_TRACE(vector["id"].get<std::string>());
+    ++seen;
+    const std::string document = AsString(Read(vector["toml"]));
+    if (!vector["ok"]) {
+      EXPECT_FALSE(shim::Read(kInitdataAnnotation, Base64(Gzip(document))));
+      continue;
+    }
+    EXPECT_EQ(vector["annotation"], kInitdataAnnotation);
+    const auto launch = shim::Read(kInitdataAnnotation, vector["annotation_value"]);
+    ASSERT_TRUE(launch) << launch.error().message();
+    EXPECT_EQ(Hex(*launch->host_data), vector["host_data_snp"]);
+    EXPECT_EQ(
+        "host-data=" + Base64(std::string(launch->host_data->begin(), launch->host_data->end())),
+        vector["qemu_host_data"]);
+    EXPECT_EQ(launch->initdata_image, AsString(Read(vector["block_image"])));
+  }
+  EXPECT_EQ(seen, 15);
 }
 
 }  // namespace

@@ -191,6 +191,10 @@ Result<void> Sandbox::PrepareUvm(Creation* creation) {
   vm.tee = config.tee;
   vm.transport = config.transport;
   vm.host_data = creation->launch.host_data;
+  vm.snp_policy = config.snp_guest_policy;
+  vm.snp_id_block = config.snp_id_block;
+  vm.snp_id_auth = config.snp_id_auth;
+  vm.snp_author_key = config.snp_author_key;
   if (!creation->launch.initdata_image.empty()) {
     vm.initdata_image = options_.state_dir + "/initdata.img";
     (void)TRY(WriteFile(vm.initdata_image, creation->launch.initdata_image));

@@ -217,7 +217,9 @@ Result<std::string> DomainXml(const VmConfig& config, Accelerator accelerator,
   xml += fmt::format("  <memory unit='MiB'>{}</memory>\n", config.memory_mib);
   xml += fmt::format("  <vcpu placement='static'>{}</vcpu>\n", config.vcpus);
   xml += TRY(OsXml(config));
-  xml += "  <features>\n    <acpi/>\n    <apic/>\n  </features>\n";
+  // kernel_irqchip=split, as Kata starts SNP guests.
+  xml += fmt::format("  <features>\n    <acpi/>\n    <apic/>\n{}  </features>\n",
+                     config.tee == Tee::kSnp ? "    <ioapic driver='qemu'/>\n" : "");
   xml += CpuXml(config, accelerator);
   xml += "  <clock offset='utc'>\n    <timer name='hpet' present='no'/>\n  </clock>\n";
   // A guest that resets is lost: what it booted from is not the same machine state again.

@@ -98,6 +98,7 @@ TEST(DomainXml, SnpLaunchSaysWhatIsMeasured) {
   EXPECT_TRUE(Has(xml, "<loader type='rom' stateless='yes'>/usr/share/ovmf/AMDSEV.fd</loader>"));
   EXPECT_TRUE(Has(xml, "<model fallback='forbid'>EPYC-v4</model>"));
   EXPECT_TRUE(Has(xml, "<driver iommu='on'/>"));
+  EXPECT_TRUE(Has(xml, "<ioapic driver='qemu'/>"));
 }
 
 TEST(DomainXml, SnpHasNoDeviceThatReadsGuestMemoryBehindItsBack) {

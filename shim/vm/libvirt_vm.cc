@@ -26,6 +26,7 @@
 #include "shim/vm/domain_xml.h"
 #include "shim/vm/kernel_command_line.h"
 #include "shim/vm/libvirt_connection.h"
+#include "shim/vm/snp_launch.h"
 #include "shim/vm/vm.h"
 #include "shim/vm/vmm_process.h"
 
@@ -80,6 +81,19 @@ Result<UniqueFd> ConnectUnix(const std::string& path, Clock::time_point deadline
   std::memcpy(address.sun_path, path.data(), path.size());
   return ConnectSocket(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof(address),
                        deadline);
+}
+
+SnpHost SnpHostOf(const VmConfig& config) {
+  SnpHost host{.root = {},
+               .qemu_path = config.qemu_path,
+               .firmware = config.firmware,
+               .kernel = config.kernel,
+               .initrd = config.initrd,
+               .vsock = config.transport == Transport::kVsock,
+               .libvirt_version = {}};
+  unsigned long version = 0;
+  if (::virGetVersion(&version, nullptr, nullptr) == 0) host.libvirt_version = version;
+  return host;
 }
 
 // The text between begin and end in libvirt's XML of the domain; empty if there is none. libvirt
@@ -315,6 +329,7 @@ Result<std::unique_ptr<Vm>> Vm::Create(VmConfig config) {
   const Accelerator accelerator =
       config.accelerator == Accelerator::kAuto ? ProbeAccelerator() : config.accelerator;
   config.kernel_command_line = TRY(KernelCommandLine(config));
+  if (config.tee == Tee::kSnp) TRY(RequireSnpHost(SnpHostOf(config)));
   struct stat info = {};
   for (const std::string* path : {&config.qemu_path, &config.kernel, &config.initrd})
     if (::stat(path->c_str(), &info) != 0) return ErrnoError(errno, "vm: " + *path);
