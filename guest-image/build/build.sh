@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Builds the guest image: build.sh AGENT OUTPUT_DIR
-# OUTPUT_DIR gets vmlinuz, initrd.img, cmdline and manifest.json. The kernel, its modules and crun are
+# OUTPUT_DIR gets vmlinuz, initrd.img, cmdline, manifest.json and sbom.spdx.json. With OVMF=FILE and
+# KATA_CCCTL=PROGRAM in the environment the manifest has the launch digests, too. The kernel, its modules and crun are
 # those of the installed Debian packages; the same packages and agent give the same bytes, whatever
 # the directory and the time. There is no shell and nothing else in it that is not listed here.
 set -euo pipefail
@@ -94,6 +95,7 @@ cp "/boot/vmlinuz-$kernel" "$work/vmlinuz"
 cp "$here/cmdline" "$work/cmdline"
 
 digest() { sha256sum "$1" | cut -d' ' -f1; }
+"$here/sbom.sh" "$root" "$work/files" "$image_package" "$(digest "$work/initrd.img")" >"$work/sbom.spdx.json"
 {
   printf '{\n  "files": [\n'
   sort "$work/files" | while IFS=$'\t' read -r path package version; do
@@ -104,12 +106,16 @@ digest() { sha256sum "$1" | cut -d' ' -f1; }
     "$(digest "$work/vmlinuz")" "$image_package" "$(version_of "$image_package")"
   printf '  "initrd": {"sha256": "%s", "size": %s},\n' "$(digest "$work/initrd.img")" \
     "$(stat -c %s "$work/initrd.img")"
-  printf '  "cmdline": {"sha256": "%s"}\n}\n' "$(digest "$work/cmdline")"
+  printf '  "cmdline": {"sha256": "%s"},\n' "$(digest "$work/cmdline")"
+  printf '  "sbom": {"sha256": "%s"}\n}\n' "$(digest "$work/sbom.spdx.json")"
 } >"$work/manifest.json"
+if [[ ${OVMF:-} ]]; then
+  "${KATA_CCCTL:?is needed with OVMF}" image measure "$work" --ovmf "$OVMF"
+fi
 
 size=$(stat -c %s "$work/initrd.img")
 ((size <= 16 << 20)) || die "initrd: $size bytes, more than 16 MiB"
-for file in vmlinuz initrd.img cmdline manifest.json; do
+for file in vmlinuz initrd.img cmdline sbom.spdx.json manifest.json; do
   install -m 644 "$work/$file" "$output/.$file.new"
   mv "$output/.$file.new" "$output/$file"
 done
