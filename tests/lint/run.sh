@@ -11,6 +11,9 @@ step() { printf '== %s\n' "$*" >&2; }
 step "include rules"
 tests/lint/includes.sh || status=1
 
+step "threat model"
+tests/lint/threat_model.sh || status=1
+
 step "SPDX lines"
 mapfile -t sources < <(git ls-files '*.cc' '*.h' '*.sh' '*.proto' '*.go' '*.rego' '*CMakeLists.txt' Makefile)
 for file in "${sources[@]}"; do
