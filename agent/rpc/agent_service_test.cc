@@ -190,7 +190,8 @@ TEST_F(AgentServiceTest, EveryMethodOfTheDescriptorIsDeniedWithoutARule) {
               std::string::npos)
         << result.error().message();
   }
-  EXPECT_TRUE(containers_.TakeCalls().empty());
+  EXPECT_EQ(containers_.TakeCalls(),
+            (std::vector<std::string>{"discard stdout", "discard stderr"}));
 }
 
 TEST_F(AgentServiceTest, EveryMethodHasAHandlerOrIsUnimplementedAfterThePolicy) {

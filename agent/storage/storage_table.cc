@@ -16,13 +16,16 @@
 
 #include "agent/storage/beneath.h"
 #include "agent/storage/block_device.h"
+#include "agent/storage/device_mapper.h"
 #include "agent/storage/mount.h"
+#include "agent/storage/verity.h"
 
 namespace kata_cc::agent {
 namespace {
 
 constexpr std::size_t kMaxStorages = 256;
 constexpr mode_t kMountPointMode = 0755;
+constexpr const char* kLayersBelow = "/sandbox/layers/";
 
 class MountPart : public StorageTable::Part {
  public:
@@ -30,6 +33,15 @@ class MountPart : public StorageTable::Part {
 
  private:
   ScopedMount mount_;
+};
+
+class DevicePart : public StorageTable::Part {
+ public:
+  explicit DevicePart(DmDevice device) : device_(std::move(device)) {}
+  const std::string& path() const { return device_.path(); }
+
+ private:
+  DmDevice device_;
 };
 
 class SharePart : public StorageTable::Part {
@@ -145,14 +157,12 @@ Result<std::vector<StorageTable::Use>> StorageTable::MountAll(const Storages& st
         uses.pop_back();
       return std::move(use).error().With("storage " + storage.driver());
     }
-    request.layers.push_back(storage.mount_point());
     uses.push_back(*std::move(use));
   }
   return uses;
 }
 
-Result<StorageTable::Use> StorageTable::MountOne(const grpc::Storage& storage,
-                                                 const Request& request) {
+Result<StorageTable::Use> StorageTable::MountOne(const grpc::Storage& storage, Request& request) {
   (void)TRY(RelativeTo(config_.run_dir, storage.mount_point()));
   const bool block = storage.driver() == "blk" || storage.driver() == "scsi";
   // The wait for a device, without the lock.
@@ -164,16 +174,18 @@ Result<StorageTable::Use> StorageTable::MountOne(const grpc::Storage& storage,
       return Error(Code::kAlreadyExists, "the mount point is in use for something else");
     }
     ++it->second.uses;
+    if (it->second.kind == Kind::kLayer) request.layers.push_back(storage.mount_point());
     return Use(this, storage.mount_point());
   }
   Result<Mounted> mounted = Error(Code::kInvalidArgument, "no such driver");
-  if (block) mounted = MountBlock(storage);
+  if (block) mounted = IsLayer(storage) ? MountLayer(storage) : MountBlock(storage);
   if (storage.driver() == "ephemeral") mounted = MountEphemeral(storage);
   if (storage.driver() == "local") mounted = MountLocal(storage);
   if (storage.driver() == "overlayfs") mounted = MountOverlay(storage, request);
   if (!mounted) return std::move(mounted).error();
   mounted->form = FormOf(storage);
   mounted->uses = 1;
+  if (mounted->kind == Kind::kLayer) request.layers.push_back(storage.mount_point());
   mounted_.emplace(storage.mount_point(), *std::move(mounted));
   return Use(this, storage.mount_point());
 }
@@ -211,9 +223,26 @@ Result<StorageTable::Mounted> StorageTable::MountBlock(const grpc::Storage& stor
   const MountOptions options = TRY(ParseMountOptions(OptionsOf(storage)));
   const BlockDevice device = TRY(FindBlockDevice(storage.source(), std::chrono::milliseconds(0)));
   Mounted mounted;
+  const bool read_only_type = storage.fstype() == "squashfs" || storage.fstype() == "erofs";
+  mounted.kind = read_only_type ? Kind::kLayer : Kind::kOther;
   const UniqueFd target = TRY(MakeMountPoint(storage.mount_point(), mounted));
   mounted.parts.push_back(std::make_unique<MountPart>(
       TRY(ScopedMount::Mount(device.path, target, storage.fstype(), options))));
+  return mounted;
+}
+
+Result<StorageTable::Mounted> StorageTable::MountLayer(const grpc::Storage& storage) {
+  const LayerRequest layer = TRY(ParseLayer(storage, config_.run_dir + kLayersBelow));
+  const BlockDevice device = TRY(FindBlockDevice(storage.source(), std::chrono::milliseconds(0)));
+  Mounted mounted;
+  mounted.kind = Kind::kLayer;
+  auto verified = std::make_unique<DevicePart>(TRY(OpenLayer(layer, device)));
+  const std::string path = verified->path();
+  mounted.parts.push_back(std::move(verified));
+  const UniqueFd target = TRY(MakeMountPoint(storage.mount_point(), mounted));
+  constexpr unsigned long kFlags = MS_RDONLY | MS_NODEV;
+  mounted.parts.push_back(std::make_unique<MountPart>(
+      TRY(ScopedMount::Mount(path, target, std::string(verity::kFileSystem), {kFlags, ""}))));
   return mounted;
 }
 
@@ -270,7 +299,7 @@ Result<StorageTable::Mounted> StorageTable::MountOverlay(const grpc::Storage& st
   for (std::size_t i = 0;; ++i) {
     const std::size_t colon = rest.find(':');
     std::string layer(rest.substr(0, colon));
-    if (!layer.starts_with('/')) layer = config_.run_dir + "/sandbox/layers/" + layer;
+    if (!layer.starts_with('/')) layer = config_.run_dir + kLayersBelow + layer;
     if (i >= request.layers.size() || request.layers[i] != layer) {
       return Error(Code::kInvalidArgument, "lowerdir does not list the layers of the request");
     }

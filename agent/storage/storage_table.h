@@ -20,7 +20,7 @@ namespace kata_cc::agent {
 
 struct StorageConfig {
   std::string run_dir;  // All mount points are below it.
-  // Refuse block devices whose content no root hash vouches for.
+  // Refuse block devices whose content no root hash vouches for, whatever they are for.
   bool verified_only = false;
   std::chrono::milliseconds hotplug_patience{3000};  // Kata's.
 };
@@ -50,7 +50,8 @@ class StorageTable {
     std::string mount_point_;
   };
 
-  // All storages of one request, in order; none on failure. writable_bytes: how much a writable
+  // All storages of one request, in order; none on failure. An overlay stands on exactly the layers
+  // before it. writable_bytes: how much a writable
   // layer may hold at most. InvalidArgument for what the storage's driver does not know,
   // AlreadyExists when a mount point holds something else.
   using Storages = google::protobuf::RepeatedPtrField<grpc::Storage>;
@@ -71,7 +72,10 @@ class StorageTable {
   };
 
  private:
+  // A layer may be part of a root file system.
+  enum class Kind { kOther, kLayer };
   struct Mounted {
+    Kind kind = Kind::kOther;
     std::string form;  // The request, without its source: what a second one must agree with.
     std::size_t uses = 0;
     std::vector<std::unique_ptr<Part>> parts;  // Dropped in reverse.
@@ -84,8 +88,9 @@ class StorageTable {
 
   StorageTable(StorageConfig config, ScratchBudget budget, UniqueFd root)
       : config_(std::move(config)), budget_(std::move(budget)), root_(std::move(root)) {}
-  Result<Use> MountOne(const grpc::Storage& storage, const Request& request);
+  Result<Use> MountOne(const grpc::Storage& storage, Request& request);
   Result<Mounted> MountBlock(const grpc::Storage& storage);
+  Result<Mounted> MountLayer(const grpc::Storage& storage);
   Result<Mounted> MountEphemeral(const grpc::Storage& storage);
   Result<Mounted> MountLocal(const grpc::Storage& storage);
   Result<Mounted> MountOverlay(const grpc::Storage& storage, const Request& request);
