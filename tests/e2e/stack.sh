@@ -66,7 +66,7 @@ kernel = "$KATA_CC_IMAGE/vmlinuz"
 initrd = "$KATA_CC_IMAGE/initrd.img"
 libvirt_uri = "$LIBVIRT_URI"
 accelerator = "auto"
-tee = "none"
+tee = "${STACK_TEE:-none}"
 transport = "virtio-serial"
 ${STACK_HYPERVISOR:-}
 [runtime]
