@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that a group of make targets needs: packages.sh GROUP...
-# Groups: build, lint, image, vm, peers. Only what is missing is installed, so a second run costs
+# Groups: build, lint, fuzz, image, vm, peers. Only what is missing is installed, so a second run costs
 # a second. QEMU and libvirt come from bookworm-backports: bookworm's own know no SEV-SNP.
 set -euo pipefail
 
@@ -10,8 +10,9 @@ build=(cmake g++ git make ninja-build pkg-config libssl-dev libprotobuf-dev prot
   libbenchmark-dev libre2-dev libtomlplusplus-dev libcli11-dev libarchive-dev
   zlib1g-dev libzstd-dev libxml2-utils libyaml-cpp-dev liblz4-dev)
 lint=(clang-format-14 clang-tidy-14 shellcheck)
+fuzz=(clang-14 libclang-rt-14-dev)
 image=(binutils busybox-static cpio crun file kmod linux-image-6.12-cloud-amd64 lz4 xz-utils zstd)
-vm=(containerd iproute2 mount procps python3 runc squashfs-tools-ng)
+vm=(containerd curl iproute2 mount openssl procps python3 runc squashfs-tools-ng)
 backports=(qemu-system-x86 qemu-utils libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
   libvirt-dev)
 peers=(attr cryptsetup-bin docker-registry erofs-utils golang-github-containerd-containerd-dev
@@ -68,7 +69,7 @@ install_from_backports() {
     -t bookworm-backports "${wanted[@]}" >/dev/null
 }
 
-[[ $# -gt 0 ]] || { echo "usage: packages.sh build|lint|image|vm|peers..." >&2; exit 2; }
+[[ $# -gt 0 ]] || { echo "usage: packages.sh build|lint|fuzz|image|vm|peers..." >&2; exit 2; }
 if [[ $EUID -ne 0 ]]; then
   echo "packages.sh: must run as root to install packages" >&2
   exit 1
@@ -77,6 +78,7 @@ for group in "$@"; do
   case $group in
     build) install_from_backports "${backports[@]}"; install "${build[@]}" ;;
     lint) install "${lint[@]}" ;;
+    fuzz) install "${fuzz[@]}" ;;
     image) install "${image[@]}" ;;
     vm) install_from_backports "${backports[@]}"; install "${vm[@]}" ;;
     peers)
