@@ -254,6 +254,7 @@ void Sandbox::RemoveFromGuest(const std::shared_ptr<Container>& container) {
   std::shared_ptr<Agent> agent;
   std::shared_ptr<Uvm> uvm;
   std::string disk_id;
+  std::vector<LayerFile> layers;
   {
     auto table = table_.Lock();
     if (table->stage == Stage::kUp) {
@@ -261,6 +262,7 @@ void Sandbox::RemoveFromGuest(const std::shared_ptr<Container>& container) {
       if (std::exchange(container->in_guest, false)) agent = uvm->agent();
     }
     disk_id = std::exchange(container->disk_id, "");
+    layers = std::exchange(container->layers, {});
   }
   const auto warn = [&](const char* message, const Error& error) {
     Log(LogLevel::kWarn, message,
@@ -274,6 +276,7 @@ void Sandbox::RemoveFromGuest(const std::shared_ptr<Container>& container) {
     if (auto detached = uvm->DetachDisk(disk_id); !detached)
       warn("cannot detach the root file system", detached.error());
   }
+  if (uvm) layer_disks_.Release(*uvm, layers);
   if (!container->image.empty()) ::unlink(container->image.c_str());
 }
 

@@ -25,6 +25,7 @@
 #include "shim/events/publisher.h"
 #include "shim/guest/guest_spec.h"
 #include "shim/rootfs/rootfs_image.h"
+#include "shim/sandbox/layer_disks.h"
 #include "shim/sandbox/pod_identity.h"
 #include "shim/sandbox/uvm.h"
 #include "shim/task/process.h"
@@ -93,8 +94,9 @@ class Sandbox : public std::enable_shared_from_this<Sandbox> {
     ContainerType type = ContainerType::kSingle;
     std::shared_ptr<Process> init;
     std::map<std::string, std::shared_ptr<Process>> execs;
-    std::string image;    // Of its root file system, on the host; empty: none.
-    std::string disk_id;  // In the VM; empty: not attached.
+    std::vector<LayerFile> layers;  // Attached ones of its root file system; empty: an image.
+    std::string image;              // Of its root file system, on the host; empty: none.
+    std::string disk_id;            // Of the image in the VM; empty: not attached.
     bool in_guest = false;
     std::optional<std::uint32_t> pending_exit;  // The init ended, some exec has not yet.
   };
@@ -119,6 +121,7 @@ class Sandbox : public std::enable_shared_from_this<Sandbox> {
   Result<void> Boot(Creation* creation);
   Result<void> PrepareUvm(Creation* creation);
   Result<void> ConnectUvm(Creation* creation);
+  static Result<void> ChooseRootfs(Creation* creation);
   Result<void> BuildRootfs(const Creation& creation);
   Result<void> AttachRootfs(Creation* creation);
   Result<void> CreateInGuest(Creation* creation);
@@ -148,6 +151,7 @@ class Sandbox : public std::enable_shared_from_this<Sandbox> {
   EventSink& events_;
   const SandboxOptions options_;
   std::atomic<bool> cancel_create_ = false;
+  LayerDisks layer_disks_;
   Synced<Table> table_;
 };
 

@@ -13,13 +13,13 @@
 #include "proto/containerd/events.pb.h"
 #include "proto/oci/spec.h"
 #include "shim/guest/copy_files.h"
+#include "shim/guest/rootfs_storages.h"
 #include "shim/sandbox/launch_data.h"
 #include "shim/sandbox/sandbox.h"
 
 namespace kata_cc::shim {
 namespace {
 
-constexpr char kLayersDir[] = "/run/kata-containers/sandbox/layers/";
 constexpr std::size_t kMaxHostnameBytes = 64;  // The kernel's limit.
 
 Result<void> WriteFile(const std::string& path, const std::string& bytes) {
@@ -65,6 +65,7 @@ struct Sandbox::Creation {
   std::shared_ptr<Uvm> uvm;
   Config config;
   LaunchData launch;
+  std::vector<LayerFile> layers;  // Top first; empty: rootfs becomes an image.
   RootfsRequest rootfs;
   std::string disk_source;
   StageClock clock;
@@ -76,7 +77,7 @@ Result<std::uint32_t> Sandbox::CreateTask(const containerd::task::v2::CreateTask
   (void)TRY(CheckId("container id", id));
   if (!request.checkpoint().empty())
     return Error(Code::kUnimplemented, "create: restore from a checkpoint");
-  Creation creation{request, {}, {}, {}, {}, {}, {}, {}, {}, StageClock(id), false};
+  Creation creation{request, {}, {}, {}, {}, {}, {}, {}, {}, {}, StageClock(id), false};
   creation.spec = TRY(oci::ReadBundleSpec(request.bundle()));
   creation.identity = TRY(ReadPodIdentity(creation.spec.annotations(), id));
   if (creation.identity.sandbox_id != options_.sandbox_id)
@@ -140,18 +141,11 @@ Result<void> Sandbox::Boot(Creation* creation) {
   creation->container->init->io = TRY(
       ProcessIo::Open(reactor_, creation->container->init->streams, creation->container->id, ""));
   if (creation->boots) (void)TRY(PrepareUvm(creation));
-  creation->container->image =
-      creation->config.image_dir + "/" + options_.domain_name + "/" + creation->container->id;
-  RootfsRequest& rootfs = creation->rootfs;
-  rootfs.image = creation->container->image;
-  rootfs.compressor = creation->config.squashfs_compressor;
-  rootfs.directory = creation->request.bundle() + "/rootfs";
-  for (const auto& mount : creation->request.rootfs())
-    rootfs.mounts.push_back(
-        {mount.type(), mount.source(), {mount.options().begin(), mount.options().end()}});
-  if (rootfs.mounts.empty()) {  // The bundle's own root file system (ctr run --rootfs).
-    const std::string& root = creation->spec.root().path();
-    rootfs.directory = root.rfind('/', 0) == 0 ? root : creation->request.bundle() + "/" + root;
+  (void)TRY(ChooseRootfs(creation));
+  if (creation->layers.empty()) {
+    creation->container->image =
+        creation->config.image_dir + "/" + options_.domain_name + "/" + creation->container->id;
+    creation->rootfs.image = creation->container->image;
   }
   if (!creation->boots) {
     (void)TRY(BuildRootfs(*creation));
@@ -167,6 +161,34 @@ Result<void> Sandbox::Boot(Creation* creation) {
   if (!built) return built;
   (void)TRY(AttachRootfs(creation));
   return ConnectUvm(creation);
+}
+
+// Verified layers when containerd's mount names them; else, and never for a confidential sandbox,
+// an image of what the mounts show.
+Result<void> Sandbox::ChooseRootfs(Creation* creation) {
+  std::string why = "its snapshotter is not kata-cc-snapshotter";
+  const auto& mounts = creation->request.rootfs();
+  if (mounts.size() == 1 && mounts[0].source().starts_with(kLayerListSource)) {
+    LayerList list =
+        TRY_CONTEXT(ReadLayerList(mounts[0].source().substr(kLayerListSource.size())), "rootfs");
+    creation->layers = std::move(list.layers);
+    if (!creation->layers.empty()) return {};
+    why = list.problem.empty() ? "the image has no layers" : list.problem;
+  }
+  if (creation->config.tee != Tee::kNone)
+    return Error(Code::kFailedPrecondition,
+                 "rootfs: a confidential sandbox needs verified layers: " + why);
+  RootfsRequest& rootfs = creation->rootfs;
+  rootfs.compressor = creation->config.squashfs_compressor;
+  rootfs.directory = creation->request.bundle() + "/rootfs";
+  for (const auto& mount : mounts)
+    rootfs.mounts.push_back(
+        {mount.type(), mount.source(), {mount.options().begin(), mount.options().end()}});
+  if (rootfs.mounts.empty()) {  // The bundle's own root file system (ctr run --rootfs).
+    const std::string& root = creation->spec.root().path();
+    rootfs.directory = root.rfind('/', 0) == 0 ? root : creation->request.bundle() + "/" + root;
+  }
+  return {};
 }
 
 Result<void> Sandbox::PrepareUvm(Creation* creation) {
@@ -244,6 +266,7 @@ Result<void> Sandbox::ConnectUvm(Creation* creation) {
 }
 
 Result<void> Sandbox::BuildRootfs(const Creation& creation) {
+  if (!creation.layers.empty()) return {};
   const std::string directory = creation.config.image_dir + "/" + options_.domain_name;
   for (const std::string& path : {creation.config.image_dir, directory})
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return ErrnoError(errno, path);
@@ -251,6 +274,13 @@ Result<void> Sandbox::BuildRootfs(const Creation& creation) {
 }
 
 Result<void> Sandbox::AttachRootfs(Creation* creation) {
+  if (!creation->layers.empty()) {
+    (void)TRY(layer_disks_.Attach(*creation->uvm, creation->layers));
+    auto table = table_.Lock();
+    creation->container->layers = creation->layers;
+    creation->clock.Done("attach");
+    return {};
+  }
   std::string disk_id;
   {
     auto table = table_.Lock();
@@ -278,18 +308,10 @@ Result<void> Sandbox::CreateInGuest(Creation* creation) {
   request.set_exec_id(id);
   request.set_sandbox_pidns(guest.sandbox_pidns);
   *request.mutable_oci() = std::move(guest.spec);
-  grpc::Storage* layer = request.add_storages();
-  layer->set_driver("blk");
-  layer->set_source(creation->disk_source);
-  layer->set_fstype("squashfs");
-  layer->add_options("ro");
-  layer->set_mount_point(kLayersDir + id);
-  grpc::Storage* overlay = request.add_storages();
-  overlay->set_driver("overlayfs");
-  overlay->set_source("none");
-  overlay->set_fstype("overlay");
-  overlay->add_options("lowerdir=" + layer->mount_point());
-  overlay->set_mount_point(GuestRootfs(id));
+  if (creation->layers.empty())
+    AddImageStorages(creation->disk_source, id, &request);
+  else
+    AddLayerStorages(creation->layers, id, &request);
   (void)TRY_CONTEXT(agent->CreateContainer(request, creation->config.create_container_timeout),
                     "create container " + id);
   creation->clock.Done("container");

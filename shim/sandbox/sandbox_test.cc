@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "proto/containerd/events.pb.h"
+#include "shim/guest/rootfs_storages.h"
 #include "shim/sandbox/fake_guest.h"
 
 extern "C" {
@@ -59,6 +60,7 @@ class SandboxTest : public testing::Test {
     agent_ = std::make_shared<FakeAgent>(*reactor_, *guest_pool_);
     vm_ = std::make_shared<FakeVmState>();
     config_.image_dir = dir_ + "/images";
+    config_.tee = Tee::kNone;
     config_.dial_timeout = std::chrono::seconds(5);
     MakeSandbox("pod");
   }
@@ -115,6 +117,29 @@ class SandboxTest : public testing::Test {
       (std::string(stream) == "in") ? request.set_stdin(fifo) : request.set_stdout(fifo);
     }
     return request;
+  }
+  static LayerFile Layer(char digit) {
+    LayerFile layer;
+    layer.path = std::string("/layers/") + digit;
+    layer.root_hash.fill(static_cast<std::uint8_t>(digit));
+    layer.geometry.data_blocks = 2;
+    return layer;
+  }
+  static std::string Serial(char digit) { return LayerSerial(Layer(digit).root_hash); }
+  std::string WriteList(const LayerList& list) const {
+    std::ofstream(dir_ + "/layers.json") << EncodeLayerList(list);
+    return std::string(kLayerListSource) + dir_ + "/layers.json";
+  }
+  Result<std::uint32_t> CreateOf(const std::string& id, const std::string& annotations,
+                                 const std::vector<char>& layers) {
+    LayerList list;
+    for (const char digit : layers)
+      list.layers.push_back(Layer(digit));
+    task::CreateTaskRequest request = Request(id, annotations);
+    auto* mount = request.add_rootfs();
+    mount->set_type("overlay");
+    mount->set_source(WriteList(list));
+    return sandbox_->CreateTask(request);
   }
   static std::string InPod() {
     return R"("io.kubernetes.cri.container-type":"container","io.kubernetes.cri.sandbox-id":"pod")";
@@ -243,6 +268,64 @@ TEST_F(SandboxTest, APodOfTwoContainersSharesOneVm) {
   EXPECT_TRUE(sandbox_->Delete("app2", ""));
   EXPECT_TRUE(sandbox_->Delete("pod", ""));
   EXPECT_TRUE(sandbox_->Shutdown(std::chrono::seconds(2)));
+}
+
+TEST_F(SandboxTest, LayersAreAttachedOnceForAllContainersThatHaveThem) {
+  config_.tee = Tee::kSnp;
+  rootfs_fails_ = true;  // No image is built.
+  ASSERT_TRUE(CreateOf("pod", Pause(), {'a'}));
+  ASSERT_TRUE(CreateOf("one", InPod(), {'b', 'a'}));
+  ASSERT_TRUE(CreateOf("two", InPod(), {'c', 'a'}));
+  EXPECT_EQ(*vm_->disks.Lock(), (std::set<std::string>{Serial('a'), Serial('b'), Serial('c')}));
+  const auto request = agent_->script.Lock()->created["one"];
+  ASSERT_EQ(request.storages_size(), 3);
+  EXPECT_EQ(request.storages(0).source(), Serial('b'));
+  EXPECT_EQ(request.storages(1).source(), Serial('a'));
+  EXPECT_EQ(request.storages(2).driver(), "overlayfs");
+  ASSERT_TRUE(sandbox_->Delete("one", ""));
+  EXPECT_EQ(*vm_->disks.Lock(), (std::set<std::string>{Serial('a'), Serial('c')}));
+  ASSERT_TRUE(CreateOf("one", InPod(), {'b', 'a'}));
+  EXPECT_EQ(vm_->disks.Lock()->size(), 3U);
+}
+
+TEST_F(SandboxTest, AFailedCreationGivesBackItsLayersAndNoOthers) {
+  config_.tee = Tee::kSnp;
+  ASSERT_TRUE(CreateOf("pod", Pause(), {'a'}));
+  agent_->script.Lock()->refused.emplace("CreateContainer",
+                                         Error(Code::kPermissionDenied, "policy"));
+  EXPECT_FALSE(CreateOf("one", InPod(), {'b', 'a'}));
+  EXPECT_EQ(*vm_->disks.Lock(), (std::set<std::string>{Serial('a')}));
+  // A disk that cannot be attached: the ones before it are given back.
+  vm_->disks.Lock()->insert(Serial('c'));
+  EXPECT_FALSE(CreateOf("two", InPod(), {'b', 'a', 'c'}));
+  EXPECT_EQ(*vm_->disks.Lock(), (std::set<std::string>{Serial('a'), Serial('c')}));
+}
+
+TEST_F(SandboxTest, AConfidentialSandboxTakesVerifiedLayersOnly) {
+  config_.tee = Tee::kSnp;
+  const auto refusal = [&](const task::CreateTaskRequest& request) {
+    MakeSandbox("pod");
+    const auto created = sandbox_->CreateTask(request);
+    return created ? std::string() : created.error().message();
+  };
+  EXPECT_NE(refusal(Request("pod")).find("verified layers"), std::string::npos);
+  task::CreateTaskRequest request = Request("pod");
+  auto* mount = request.add_rootfs();
+  mount->set_type("overlay");
+  mount->set_source("overlay");
+  EXPECT_NE(refusal(request).find("kata-cc-snapshotter"), std::string::npos);
+  LayerList list;
+  list.problem = "pull the image again";
+  mount->set_source(WriteList(list));
+  EXPECT_NE(refusal(request).find("pull the image again"), std::string::npos);
+  std::ofstream(dir_ + "/layers.json") << "{";
+  EXPECT_NE(refusal(request).find("layers.json"), std::string::npos);
+  mount->set_source("kata-cc-layers:/no/such");
+  EXPECT_NE(refusal(request).find("/no/such"), std::string::npos);
+  EXPECT_FALSE(vm_->started);
+  config_.tee = Tee::kNone;  // The host's view of the same mounts will do there.
+  mount->set_source(WriteList(list));
+  EXPECT_EQ(refusal(request), "");
 }
 
 TEST_F(SandboxTest, ExecsRunAndEndBeforeTheirContainer) {
