@@ -31,6 +31,17 @@ Result<bool> Setting(policy::Engine& engine, std::string_view name) {
   return answer.value->get<bool>();
 }
 
+// A denial with its reasons, each on a line, up to a limit.
+Error Explained(const std::vector<std::string>& lines) {
+  constexpr std::size_t kMostBytes = 16U << 10;
+  std::string text;
+  for (const std::string& line : lines) {
+    if (text.size() + line.size() > kMostBytes) break;
+    text += (text.empty() ? "" : "\n") + line;
+  }
+  return {Code::kPermissionDenied, std::move(text)};
+}
+
 }  // namespace
 
 const std::string_view kDefaultPolicy =
@@ -41,6 +52,7 @@ struct PolicyGate::Policy {
   std::string text;
   std::unique_ptr<policy::Engine> engine;
   bool blank_denied_reads = false;
+  bool explain_denials = false;  // To the host, which else learns the request's name only.
 };
 
 PolicyGate::PolicyGate() = default;
@@ -66,6 +78,9 @@ Result<std::unique_ptr<PolicyGate::Policy>> PolicyGate::Load(std::string text) {
   const auto blank = Setting(*out->engine, "ReadStreamDeniedAsEmpty");
   if (!blank) return Error(Code::kInvalidArgument, blank.error().message());
   out->blank_denied_reads = *blank;
+  const auto explain = Setting(*out->engine, "explain_denials");
+  if (!explain) return Error(Code::kInvalidArgument, explain.error().message());
+  out->explain_denials = *explain;
   return out;
 }
 
@@ -78,11 +93,20 @@ Result<std::unique_ptr<PolicyGate>> PolicyGate::Create(std::string policy) {
 // The verdict of the rule alone. The mutex is held.
 Result<Verdict> PolicyGate::Decide(const std::string& name, const json& input,
                                    std::string_view container_id) {
-  const auto answer = policy_->engine->Query(std::string(kPackage) + name, input);
+  const std::string path = std::string(kPackage) + name;
+  auto answer = policy_->engine->Query(path, input);
   if (!answer) {
+    if (!policy_->explain_denials) return Denial(name, "its evaluation failed.", {});
     return Denial(name, "its evaluation failed: " + answer.error().message(), {});
   }
-  return ReadVerdict(name, *answer, container_id);
+  if (!policy_->explain_denials) answer->prints = {};
+  auto verdict = ReadVerdict(name, *answer, container_id);
+  if (verdict || !policy_->explain_denials) return verdict;
+  const auto reasons = policy_->engine->Explain(path, input);
+  if (!reasons) return verdict;
+  std::vector<std::string> lines = {verdict.error().message()};
+  lines.insert(lines.end(), reasons->begin(), reasons->end());
+  return Explained(lines);
 }
 
 // The operation that makes the state what it is to be; the engine is left as it was. The mutex is

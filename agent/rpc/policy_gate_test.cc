@@ -131,7 +131,26 @@ TEST(PolicyGate, UndefinedRulesOtherTypesAndFailuresDeny) {
   const auto denied = Pass(*gate, Remove("web"));
   ASSERT_FALSE(denied);
   EXPECT_EQ(denied.error().message(),
-            "RemoveContainerRequest is blocked by policy: its rule says no. because web");
+            "RemoveContainerRequest is blocked by policy: its rule says no.");
+}
+
+TEST(PolicyGate, ExplainsDenialsOnlyWhenThePolicySaysSo) {
+  const std::string policy =
+      "package agent_policy\n"
+      "import rego.v1\n"
+      "RemoveContainerRequest if {\n"
+      "  print(\"because\", input.container_id)\n"
+      "  input.container_id == \"db\"\n"
+      "}\n";
+  const auto silent = Gate(policy);
+  EXPECT_EQ(Pass(*silent, Remove("web")).error().message(),
+            "RemoveContainerRequest is blocked by policy: no rule allows it.");
+  const auto gate = Gate(policy + "explain_denials := true\n");
+  EXPECT_EQ(
+      Pass(*gate, Remove("web")).error().message(),
+      "RemoveContainerRequest is blocked by policy: no rule allows it. because web\n"
+      "RemoveContainerRequest at policy.rego:5: input.container_id == \"db\" failed: \"web\" != "
+      "\"db\"");
 }
 
 TEST(PolicyGate, IdsAndFieldsAreCheckedBeforeThePolicy) {

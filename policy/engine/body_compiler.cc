@@ -33,6 +33,7 @@ void BodyCompiler::EmitBody(const Body& body, Block& out) {
   std::vector<const Expr*> waiting;
   for (const Expr& expr : body)
     waiting.push_back(&expr);
+  out.steps.reserve(body.size() + 1);
   while (!waiting.empty()) {
     std::vector<const Expr*> later;
     for (const Expr* expr : waiting) {
@@ -191,6 +192,7 @@ bool BodyCompiler::EmitCallExpr(const Term& term) {
 // An undefined operand prints as <undefined>; one that iterates prints once for each value.
 bool BodyCompiler::EmitPrint(const Term& term) {
   Step print;
+  bool iterates = false;
   for (std::size_t i = 1; i < term.parts.size(); ++i) {
     std::set<std::int32_t> variables;
     FreeVariables(term.parts[i], variables);
@@ -203,6 +205,7 @@ bool BodyCompiler::EmitPrint(const Term& term) {
     Block* outer = out_;
     out_ = outer == nullptr ? nullptr : &block;
     auto node = EmitTerm(term.parts[i]);
+    iterates = iterates || !block.steps.empty();
     if (node && outer != nullptr && !block.steps.empty()) {
       Node set(NodeKind::kSetOf, term.parts[i].location);
       Add(StepKind::kYield, term.parts[i].location);
@@ -219,7 +222,9 @@ bool BodyCompiler::EmitPrint(const Term& term) {
     if (!node) return false;
     print.nodes.push_back(std::move(*node));
   }
-  Add(StepKind::kPrint, term.location).nodes = std::move(print.nodes);
+  Step& step = Add(StepKind::kPrint, term.location);
+  step.nodes = std::move(print.nodes);
+  step.count = iterates ? 1 : 0;
   return true;
 }
 

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t kMostErrors = 10;
 
+}  // namespace
+
 std::size_t EditDistance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -26,8 +28,6 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
   }
   return row.back();
 }
-
-}  // namespace
 
 std::string Group::Name() const {
   std::string out = "data";
@@ -189,9 +189,9 @@ const TreeNode* Compiler::FindNode(const std::vector<std::string>& path) const {
   return node;
 }
 
-bool Compiler::IsRuleName(const std::vector<std::string>& package, const std::string& name) const {
+const std::set<std::string>* Compiler::RuleNames(const std::vector<std::string>& package) const {
   const auto it = rule_names_.find(package);
-  return it != rule_names_.end() && it->second.contains(name);
+  return it == rule_names_.end() ? nullptr : &it->second;
 }
 
 // The package and the strings at the beginning of the head's path.

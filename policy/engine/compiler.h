@@ -17,6 +17,9 @@
 
 namespace kata_cc::policy {
 
+// Changes of one character that make one text the other.
+std::size_t EditDistance(std::string_view a, std::string_view b);
+
 // The builtins at hand, by name.
 class BuiltinTable {
  public:
@@ -88,7 +91,7 @@ class Compiler {
   void CollectMocks(const Expr& expr);
   Result<void> Errors() const;
   std::string At(const Location& location) const;
-  bool IsRuleName(const std::vector<std::string>& package, const std::string& name) const;
+  const std::set<std::string>* RuleNames(const std::vector<std::string>& package) const;
   const TreeNode* FindNode(const std::vector<std::string>& path) const;
 
   Program& program_;

@@ -4,10 +4,9 @@
 #include <algorithm>
 #include <functional>
 
-#include "policy/engine/builtins/builtin.h"
-#include "policy/engine/compiler.h"
 #include "policy/engine/evaluator.h"
-#include "policy/engine/language_builtins.h"
+#include "policy/engine/load.h"
+#include "policy/engine/observer.h"
 #include "policy/engine/parser.h"
 #include "policy/engine/patch.h"
 
@@ -48,40 +47,18 @@ std::vector<ExpressionText> ExpressionTexts(std::string_view query, const Body& 
 
 class EngineImpl final : public Engine {
  public:
-  EngineImpl(Options options, Value data)
-      : options_(std::move(options)), caches_(options_.limits.regex_bytes), data_(std::move(data)) {
-    AddFamily(LanguageFamily());
-    for (const BuiltinFamily& family : DefaultFamilies())
-      AddFamily(family);
-    for (const BuiltinFamily* family : options_.families)
-      AddFamily(*family);
-  }
-
-  Result<void> Compile(const std::vector<Module>& modules, bool v1) {
-    program_ = std::make_unique<Program>();
-    ParseOptions parse;
-    parse.depth = options_.limits.depth;
-    for (const Module& module : modules) {
-      parse.v1 = v1;
-      parse.module_index = static_cast<std::uint32_t>(program_->modules.size());
-      program_->module_names.push_back(module.name);
-      program_->modules.push_back(TRY(ParseModule(module.name, module.text, parse)));
-      const Builtin* yaml = builtins_.Find("yaml.unmarshal");
-      const bool wanted = module.text.find("rego.metadata.") != std::string::npos;
-      if (wanted && yaml != nullptr) ReadAnnotations(program_->modules.back(), *yaml);
-    }
-    compiler_ = std::make_unique<Compiler>(*program_, builtins_);
-    v1_ = v1;
-    return compiler_->Compile();
-  }
+  EngineImpl(std::unique_ptr<Loaded> loaded, Options options, Value data)
+      : loaded_(std::move(loaded)),
+        program_(&loaded_->program),
+        options_(std::move(options)),
+        caches_(options_.limits.regex_bytes),
+        data_(std::move(data)) {}
 
   Result<Answer> Query(std::string_view path, const nlohmann::json& input) override {
     Value input_value = TRY_CONTEXT(FromJson(input), "input");
-    std::vector<std::string> prints;
-    auto value = TRY(Run(SplitPath(path), std::move(input_value), &prints));
     Answer answer;
+    const auto value = TRY(Run(SplitPath(path), std::move(input_value), &answer.prints));
     if (value) answer.value = ToJson(*value);
-    answer.prints = std::move(prints);
     return answer;
   }
 
@@ -90,15 +67,72 @@ class EngineImpl final : public Engine {
     return Run(path, std::move(input), nullptr);
   }
 
+  Result<std::vector<std::string>> Explain(std::string_view path,
+                                           const nlohmann::json& input) override {
+    Value input_value = TRY_CONTEXT(FromJson(input), "input");
+    Evaluator evaluator(*program_, options_, caches_, stack_, data_);
+    evaluator.SetInput(std::move(input_value));
+    Explainer explainer(program_->module_names);
+    evaluator.set_observer(&explainer);
+    const auto value = evaluator.EvaluatePath(SplitPath(path));
+    caches_.Trim();
+    if (!value) return value.error();
+    constexpr std::size_t kMostLines = 64;
+    auto lines = explainer.Lines(kMostLines);
+    if (lines.empty() && !*value) {
+      lines.push_back("data." + std::string(path) + " is undefined: there is no such rule");
+    }
+    return lines;
+  }
+
+  Result<std::optional<Value>> Cover(const std::vector<std::string>& path, Lines& lines) override {
+    Evaluator evaluator(*program_, options_, caches_, stack_, data_);
+    Coverage coverage;
+    evaluator.set_observer(&coverage);
+    auto value = evaluator.EvaluatePath(path);
+    caches_.Trim();
+    for (const auto& [module, reached] : coverage.lines()) {
+      if (module < program_->module_names.size()) {
+        lines[program_->module_names[module]].insert(reached.begin(), reached.end());
+      }
+    }
+    return value;
+  }
+
+  Lines CoverableLines() const override {
+    Lines lines;
+    for (const auto& group : program_->groups) {
+      for (const auto& first : group->definitions) {
+        for (const Definition* each = first.get(); each != nullptr;
+             each = each->else_definition.get()) {
+          auto& here = lines[program_->module_names[each->location.module]];
+          here.insert(each->location.line);
+          AddLines(each->block, here);
+        }
+      }
+    }
+    return lines;
+  }
+
+  std::vector<std::vector<std::string>> RulesNamed(std::string_view prefix) const override {
+    std::vector<std::vector<std::string>> out;
+    for (const auto& group : program_->groups) {
+      if (group->kind == GroupKind::kComplete && group->path.back().starts_with(prefix)) {
+        out.push_back(group->path);
+      }
+    }
+    return out;
+  }
+
   Result<Solutions> Ask(std::string_view query, std::optional<Value> input) override {
     ParseOptions parse;
-    parse.v1 = v1_;
+    parse.v1 = loaded_->v1;
     parse.depth = options_.limits.depth;
     parse.module_index = UINT32_MAX;
     Body body = TRY(ParseQuery("query", query, parse));
     Solutions out;
     out.expressions = ExpressionTexts(query, body);
-    const CompiledQuery compiled = TRY(compiler_->CompileQuery(std::move(body), "query"));
+    const CompiledQuery compiled = TRY(loaded_->compiler->CompileQuery(std::move(body), "query"));
     Evaluator evaluator(*program_, options_, caches_, stack_, data_);
     if (input) evaluator.SetInput(*std::move(input));
     auto rows = evaluator.EvaluateQuery(compiled.definition);
@@ -114,7 +148,7 @@ class EngineImpl final : public Engine {
         solution.expressions.push_back(expression.empty() ? Value::Bool(true) : row.items()[at++]);
       out.rows.push_back(std::move(solution));
     }
-    out.prints = Format(evaluator.TakePrints());
+    out.prints = evaluator.TakePrints();
     return out;
   }
 
@@ -127,84 +161,75 @@ class EngineImpl final : public Engine {
   std::uint64_t steps() const override { return steps_; }
 
  private:
-  void AddFamily(const BuiltinFamily& family) {
-    const auto& off = options_.families_off;
-    if (std::find(off.begin(), off.end(), family.name) == off.end()) {
-      builtins_.Add(family);
-    } else {
-      builtins_.AddOff(family);
+  static void AddLines(const Block& block, std::set<std::uint32_t>& lines) {
+    for (const Step& step : block.steps) {
+      if (step.location.line != 0) lines.insert(step.location.line);
+      if (step.block) AddLines(*step.block, lines);
     }
   }
 
   Result<std::optional<Value>> Run(const std::vector<std::string>& path, std::optional<Value> input,
-                                   std::vector<std::string>* prints) {
+                                   Prints* prints) {
     Evaluator evaluator(*program_, options_, caches_, stack_, data_);
     if (input) evaluator.SetInput(*std::move(input));
-    const std::int64_t before = LiveBytes();
     auto value = evaluator.EvaluatePath(path);
     steps_ = evaluator.steps();
     caches_.Trim();
-    (void)before;
-    if (value && prints != nullptr) *prints = Format(evaluator.TakePrints());
+    if (value && *value && std::uint64_t{(*value)->weight()} * 16 > options_.limits.output_bytes) {
+      return Error(Code::kResourceExhausted,
+                   "answer larger than " + std::to_string(options_.limits.output_bytes) + " bytes");
+    }
+    if (value && prints != nullptr) *prints = evaluator.TakePrints();
     return value;
   }
 
-  std::vector<std::string> Format(const std::vector<std::vector<Value>>& prints) const {
-    std::vector<std::string> out;
-    std::size_t bytes = 0;
-    for (const auto& values : prints) {
-      std::string line;
-      for (const Value& value : values) {
-        if (!line.empty() || &value != values.data()) line += ' ';
-        if (value.is_string()) {
-          line += value.string();
-        } else {
-          line += ToTermText(value);
-        }
-      }
-      bytes += line.size();
-      if (bytes > options_.limits.print_bytes) break;
-      out.push_back(std::move(line));
-    }
-    return out;
-  }
-
+  std::unique_ptr<Loaded> loaded_;
+  const Program* program_;
   Options options_;
   EngineCaches caches_;
   SlotStack stack_;
   Value data_;
-  BuiltinTable builtins_;
-  std::unique_ptr<Program> program_;
-  std::unique_ptr<Compiler> compiler_;
-  bool v1_ = true;
   std::uint64_t steps_ = 0;
 };
 
 }  // namespace
 
+Prints::Prints(std::vector<std::string> lines) {
+  for (const std::string& line : lines) {
+    Add(Value::String(line));
+    EndLine();
+  }
+}
+
+Value Prints::Undefined() {
+  return Value::String("<undefined>");
+}
+
+std::vector<std::string> Prints::Lines() const {
+  std::vector<std::string> out;
+  std::size_t at = 0;
+  for (const std::size_t end : ends_) {
+    std::string line;
+    for (const std::size_t start = at; at < end; ++at) {
+      if (at > start) line += ' ';
+      if (values_[at].is_string()) {
+        line += values_[at].string();
+      } else {
+        line += ToTermText(values_[at]);
+      }
+    }
+    out.push_back(std::move(line));
+  }
+  return out;
+}
+
 Result<std::unique_ptr<Engine>> Engine::Load(std::vector<Module> modules, nlohmann::json data,
                                              Options options) {
-  std::size_t bytes = 0;
-  for (const Module& module : modules)
-    bytes += module.text.size();
-  if (bytes > options.limits.policy_bytes) {
-    return Error(Code::kResourceExhausted,
-                 "policy: larger than " + std::to_string(options.limits.policy_bytes) + " bytes");
-  }
+  auto loaded = TRY(Loaded::Make(modules, options));
   Value data_value = TRY_CONTEXT(FromJson(data), "data");
   if (!data_value.is_object()) return Error(Code::kInvalidArgument, "data: no object");
-  const Dialect dialect = options.dialect;
-  auto engine = std::make_unique<EngineImpl>(std::move(options), std::move(data_value));
-  const auto first = engine->Compile(modules, dialect != Dialect::kV0);
-  if (!first) {
-    if (dialect != Dialect::kAuto) return first.error();
-    const auto second = engine->Compile(modules, false);
-    if (!second) {
-      return Error(first.error().code(),
-                   first.error().message() + "\nas Rego v0: " + second.error().message());
-    }
-  }
-  return Result<std::unique_ptr<Engine>>(std::move(engine));
+  return Result<std::unique_ptr<Engine>>(
+      std::make_unique<EngineImpl>(std::move(loaded), std::move(options), std::move(data_value)));
 }
 
 }  // namespace kata_cc::policy

@@ -5,9 +5,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,9 +54,32 @@ struct Options {
   std::vector<std::string> families_off;
 };
 
+// What print() calls said. Kept as values; lines are made when they are asked for, up to the limit.
+// Shares values with the engine: the same thread rules hold, and it may outlive the engine.
+class Prints {
+ public:
+  Prints() = default;
+  Prints(std::vector<std::string> lines);  // NOLINT(google-explicit-constructor)
+  Prints(std::initializer_list<std::string> lines) : Prints(std::vector<std::string>(lines)) {}
+  std::vector<std::string> Lines() const;
+  operator std::vector<std::string>() const {  // NOLINT(google-explicit-constructor)
+    return Lines();
+  }
+  bool empty() const { return ends_.empty(); }
+  std::size_t size() const { return values_.size(); }  // Values, not lines.
+
+  void Add(const Value& value) { values_.push_back(value); }  // To the line,
+  void EndLine() { ends_.push_back(values_.size()); }         // which ends here.
+  static Value Undefined();  // What stands for an undefined operand.
+
+ private:
+  std::vector<Value> values_;
+  std::vector<std::size_t> ends_;  // Of each line, in values_.
+};
+
 struct Answer {
   std::optional<nlohmann::json> value;  // None: undefined. Sets come as sorted arrays.
-  std::vector<std::string> prints;      // What print() calls said.
+  Prints prints;
 };
 
 // One solution of a query: its variables, and the value of each expression (true for := and the
@@ -73,7 +98,7 @@ struct ExpressionText {
 struct Solutions {
   std::vector<ExpressionText> expressions;
   std::vector<Solution> rows;
-  std::vector<std::string> prints;
+  Prints prints;
 };
 
 class Engine {
@@ -90,6 +115,20 @@ class Engine {
   // The same on values, which keep numbers exact. No input: undefined. Steps are those it took.
   virtual Result<std::optional<Value>> Evaluate(const std::vector<std::string>& path,
                                                 std::optional<Value> input) = 0;
+
+  // Why data.<path> is undefined or false for the input: an indented line for each rule body that
+  // was tried, with the expression that failed nearest to success and its values, and below it why
+  // the rules that it asks failed. It evaluates anew; other calls pay nothing for it.
+  virtual Result<std::vector<std::string>> Explain(std::string_view path,
+                                                   const nlohmann::json& input) = 0;
+
+  // Evaluates data.<path> and adds the lines that it reached, by module name.
+  using Lines = std::map<std::string, std::set<std::uint32_t>>;
+  virtual Result<std::optional<Value>> Cover(const std::vector<std::string>& path,
+                                             Lines& lines) = 0;
+  // The lines that evaluations can reach, by module name; names of rules that begin with prefix.
+  virtual Lines CoverableLines() const = 0;
+  virtual std::vector<std::vector<std::string>> RulesNamed(std::string_view prefix) const = 0;
 
   // Any query, compiled for this call: "data.a.p = x; y := input.b".
   virtual Result<Solutions> Ask(std::string_view query, std::optional<Value> input) = 0;

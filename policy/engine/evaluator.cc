@@ -10,10 +10,11 @@ namespace kata_cc::policy {
 namespace {
 
 constexpr std::uint64_t kStepsBetweenMemoryChecks = 64;
-constexpr std::size_t kMostRegexes = 4'096;
+constexpr std::size_t kMostRegexes = 512;
+constexpr std::size_t kMostRegexesInOneQuery = 4'096;
 constexpr std::size_t kMostKept = 256;
 // Native frames of one call are a few hundred bytes a level; this many fit a thread's stack.
-constexpr std::size_t kLevelsPerCall = 24;
+constexpr std::size_t kLevelsPerCall = 8;
 
 // target with value at path; objects are made where there are none.
 Value PutAt(const Value& target, std::span<const Value> path, const Value& value) {
@@ -38,6 +39,9 @@ Result<const RE2*> EngineCaches::Regex(std::string_view pattern) {
   }
   if (pattern.size() > regex_bytes_) {
     return Error(Code::kResourceExhausted, "regular expression longer than the limit");
+  }
+  if (regexes_.size() >= kMostRegexesInOneQuery) {
+    return Error(Code::kResourceExhausted, "too many regular expressions in one evaluation");
   }
   RE2::Options options(RE2::Quiet);
   options.set_max_mem(static_cast<std::int64_t>(regex_bytes_) * 16);
@@ -83,7 +87,7 @@ void SlotStack::Pop(std::size_t count) {
   Chunk& chunk = chunks_[current_];
   Value* end = chunk.values.get() + chunk.used;
   for (Value* value = end - count; value != end; ++value)
-    *value = Value();
+    value->Clear();
   chunk.used -= count;
   if (chunk.used == 0 && current_ > 0) --current_;
 }
@@ -166,19 +170,28 @@ std::uint64_t Evaluator::Random() {
 }
 
 Result<std::vector<Value>> Evaluator::EvaluateQuery(const Definition& query) {
+  std::vector<Value> rows;
   Sink sink;
   sink.kind = SinkKind::kItems;
   sink.value = &query.value;
+  sink.items = &rows;
   Value* frame = stack_.Push(query.slots);
   Run(query.block.steps.data(), frame, sink);
   stack_.Pop(query.slots);
   if (error_) return *error_;
-  return std::move(sink.items);
+  return rows;
 }
 
 Evaluator::Flow Evaluator::Miss(const Step* step, Value* slots) {
-  (void)step;
-  (void)slots;
+  if (observer_ != nullptr && !error_) {
+    Observer* observer = std::exchange(observer_, nullptr);
+    observer->OnMiss(*step, [&](const Node& node) {
+      Value scratch;
+      const Value* value = Eval(node, slots, scratch);
+      return value == nullptr ? std::optional<Value>() : std::optional<Value>(*value);
+    });
+    observer_ = observer;
+  }
   return Failed();
 }
 
@@ -190,6 +203,7 @@ Evaluator::Flow Evaluator::Run(const Step* step, Value* slots, Sink& sink) {
   } const leaver{*this};
   for (;; ++step) {
     if (!Tick()) return Flow::kError;
+    if (observer_ != nullptr) observer_->OnStep(*step);
     Value scratch;
     switch (step->kind) {
       case StepKind::kBind: {
@@ -212,7 +226,9 @@ Evaluator::Flow Evaluator::Run(const Step* step, Value* slots, Sink& sink) {
         if (a == nullptr) return Miss(step, slots);
         Value other;
         const Value* b = Eval(step->b, slots, other);
-        if (b == nullptr || !Value::Equal(*a, *b)) return Miss(step, slots);
+        if (b == nullptr || !Tick(CompareCost(*a, *b)) || !Value::Equal(*a, *b)) {
+          return Miss(step, slots);
+        }
         break;
       }
       case StepKind::kArrayOf:
@@ -268,7 +284,11 @@ Evaluator::Flow Evaluator::Scan(const Step* step, const Value& over, Value* slot
   const auto solution = [&](const Value& key, const Value& value) {
     if (step->slot != kNoSlot) slots[step->slot] = key;
     if (step->slot2 != kNoSlot) slots[step->slot2] = value;
-    return Run(step + 1, slots, sink);
+    if (observer_ == nullptr) return Run(step + 1, slots, sink);
+    observer_->OnScan(*step, key);
+    const Flow flow = Run(step + 1, slots, sink);
+    observer_->OnScanned();
+    return flow;
   };
   switch (over.kind()) {
     case Kind::kArray: {
@@ -323,7 +343,11 @@ Evaluator::Flow Evaluator::RunEvery(const Step* step, Value* slots) {
     if (step->slot != kNoSlot) slots[step->slot] = key;
     if (step->slot2 != kNoSlot) slots[step->slot2] = value;
     Sink exists;
-    return Run(step->block->steps.data(), slots, exists);
+    if (observer_ == nullptr) return Run(step->block->steps.data(), slots, exists);
+    observer_->OnScan(*step, key);
+    const Flow flow = Run(step->block->steps.data(), slots, exists);
+    observer_->OnScanned();
+    return flow;
   };
   switch (over.kind()) {
     case Kind::kArray:
@@ -387,8 +411,20 @@ Evaluator::Flow Evaluator::RunWith(const Step* step, Value* slots, Sink& sink) {
 
 Evaluator::Flow Evaluator::Print(const Step* step, Value* slots) {
   // Beyond the limit's worth of values nothing of them would be shown.
-  if (print_values_ * 2 > options_.limits.print_bytes) return Flow::kNext;
-  const Value undefined = Value::String("<undefined>");
+  if (prints_.size() * 2 > options_.limits.print_bytes) return Flow::kNext;
+  if (step->count != 0) return PrintAll(step, slots);
+  for (const Node& node : step->nodes) {
+    Value scratch;
+    const Value* value = Eval(node, slots, scratch);
+    if (error_) return Flow::kError;
+    prints_.Add(value == nullptr ? Prints::Undefined() : *value);
+  }
+  prints_.EndLine();
+  return Flow::kNext;
+}
+
+// Operands that have several values: a line for each combination.
+Evaluator::Flow Evaluator::PrintAll(const Step* step, Value* slots) {
   std::vector<std::vector<Value>> lines(1);
   for (const Node& node : step->nodes) {
     const bool iterates = node.kind == NodeKind::kTemplate && node.nodes.size() == 1 &&
@@ -397,24 +433,26 @@ Evaluator::Flow Evaluator::Print(const Step* step, Value* slots) {
     const Value* value = Eval(iterates ? node.nodes[0] : node, slots, scratch);
     if (error_) return Flow::kError;
     std::vector<Value> alternatives;
-    if (iterates && value != nullptr && !value->items().empty()) {
+    if (value != nullptr && iterates) {
       alternatives.assign(value->items().begin(), value->items().end());
-    } else {
-      alternatives.push_back(value == nullptr || iterates ? undefined : *value);
+    } else if (value != nullptr) {
+      alternatives.push_back(*value);
     }
+    if (alternatives.empty()) alternatives.push_back(Prints::Undefined());
     if (!Tick(lines.size() * alternatives.size())) return Flow::kError;
     std::vector<std::vector<Value>> longer;
-    for (const auto& line : lines) {
+    for (const auto& each : lines) {
       for (const Value& alternative : alternatives) {
-        longer.push_back(line);
+        longer.push_back(each);
         longer.back().push_back(alternative);
       }
     }
     lines = std::move(longer);
   }
-  for (auto& line : lines) {
-    print_values_ += line.size();
-    prints_.push_back(std::move(line));
+  for (const auto& line : lines) {
+    for (const Value& value : line)
+      prints_.Add(value);
+    prints_.EndLine();
   }
   return Flow::kNext;
 }
@@ -431,6 +469,8 @@ Evaluator::Flow Evaluator::Yield(const Step* step, Value* slots, Sink& sink) {
       if (!sink.has_result) {
         sink.has_result = true;
         sink.result = value == &scratch ? std::move(scratch) : *value;
+      } else if (!Tick(CompareCost(sink.result, *value))) {
+        return Flow::kError;
       } else if (!Value::Equal(sink.result, *value)) {
         const bool function = sink.group->kind == GroupKind::kFunction;
         Fail(
@@ -444,14 +484,14 @@ Evaluator::Flow Evaluator::Yield(const Step* step, Value* slots, Sink& sink) {
       return sink.first_decides ? Flow::kDone : Flow::kNext;
     case SinkKind::kItems:
       sink_bytes_ += static_cast<std::int64_t>(sizeof(Value));
-      sink.items.push_back(value == &scratch ? std::move(scratch) : *value);
+      sink.items->push_back(value == &scratch ? std::move(scratch) : *value);
       return Flow::kNext;
     case SinkKind::kMembers: {
       Value key_scratch;
       const Value* key = Eval((*sink.keys)[0], slots, key_scratch);
       if (key == nullptr) return Failed();
       sink_bytes_ += static_cast<std::int64_t>(sizeof(Member));
-      sink.members.push_back({*key, *value});
+      sink.members->push_back({*key, *value});
       return Flow::kNext;
     }
     default:
@@ -467,7 +507,7 @@ Evaluator::Flow Evaluator::Yield(const Step* step, Value* slots, Sink& sink) {
   entry.value = *value;
   entry.element = sink.element;
   sink_bytes_ += static_cast<std::int64_t>(sizeof(Entry) + entry.keys.size() * sizeof(Value));
-  sink.entries.push_back(std::move(entry));
+  sink.entries->push_back(std::move(entry));
   return Flow::kNext;
 }
 

@@ -5,7 +5,7 @@
 // what is computed goes to the caller's scratch.
 #pragma once
 
-#include <deque>
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,10 +15,9 @@
 #include "policy/engine/compiler.h"
 #include "policy/engine/engine.h"
 #include "policy/engine/ir.h"
+#include "policy/engine/observer.h"
 
 namespace kata_cc::policy {
-
-class Explainer;
 
 // What outlives a query: compiled patterns, and what builtin families keep.
 class EngineCaches {
@@ -72,9 +71,9 @@ class Evaluator : public BuiltinContext {
   Result<std::optional<Value>> EvaluateGroup(const Group& group);
 
   std::uint64_t steps() const { return steps_; }
-  std::vector<std::vector<Value>> TakePrints() { return std::move(prints_); }
-  void set_explainer(Explainer* explainer) { explainer_ = explainer; }
-  void set_coverage(std::vector<std::vector<bool>>* coverage) { coverage_ = coverage; }
+  // The values of the prints, and where each print's end.
+  Prints TakePrints() { return std::move(prints_); }
+  void set_observer(Observer* observer) { observer_ = observer; }
 
   // BuiltinContext
   Result<void> Charge(std::uint64_t steps, std::uint64_t bytes) override;
@@ -122,9 +121,9 @@ class Evaluator : public BuiltinContext {
     bool has_result = false;
     const Group* group = nullptr;
     Value result;
-    std::vector<Value> items;
-    std::vector<Member> members;
-    std::vector<Entry> entries;
+    std::vector<Value>* items = nullptr;
+    std::vector<Member>* members = nullptr;
+    std::vector<Entry>* entries = nullptr;
   };
 
   // evaluator.cc: steps
@@ -134,6 +133,7 @@ class Evaluator : public BuiltinContext {
   Flow RunEvery(const Step* step, Value* slots);
   Flow RunWith(const Step* step, Value* slots, Sink& sink);
   Flow Print(const Step* step, Value* slots);
+  Flow PrintAll(const Step* step, Value* slots);
   Flow Yield(const Step* step, Value* slots, Sink& sink);
   Flow Miss(const Step* step, Value* slots);  // The step has no solution.
 
@@ -154,8 +154,9 @@ class Evaluator : public BuiltinContext {
                             Value& scratch);
   const Value* EvalRule(const Group& group, Value& scratch);
   bool RunGroup(const Group& group, Value* frame, Value& out);
+  bool RunDefinitions(const Group& group, Value* frame, Value& out);
   Flow RunDefinition(const Definition& definition, Value* frame, Sink& sink);
-  bool BuildPartial(const Group& group, Sink& sink, Value& out);
+  bool BuildObject(const Group& group, std::vector<Entry> entries, Value& out);
   const Value* EvalVirtual(const TreeNode& tree, std::span<const Node> keys, Value* slots,
                            Value& scratch);
   const Value* EvalTree(const TreeNode& tree, Value& scratch);
@@ -165,6 +166,10 @@ class Evaluator : public BuiltinContext {
   const Value* CallMock(const ActiveMock& mock, std::span<Value> operands, const Location& location,
                         Value& scratch);
 
+  static std::uint64_t CompareCost(const Value& a, const Value& b) {
+    return std::min(a.weight(), b.weight()) / 16;
+  }
+  bool Fits(const Value& value, const Location& location);  // Or error_ is set.
   bool Tick(std::uint64_t count = 1);  // False: out of steps or memory; error_ is set.
   bool Enter();                        // One level deeper; false as Tick.
   void Leave() { --depth_; }
@@ -184,12 +189,10 @@ class Evaluator : public BuiltinContext {
   std::int64_t sink_bytes_ = 0;
   std::size_t depth_ = 0;
   std::size_t calls_ = 0;
-  std::vector<std::vector<Value>> prints_;
-  std::size_t print_values_ = 0;
+  Prints prints_;
   std::vector<std::pair<const Builtin*, std::pair<Value, std::optional<Value>>>> kept_results_;
   std::int64_t now_ns_ = 0;
-  Explainer* explainer_ = nullptr;
-  std::vector<std::vector<bool>>* coverage_ = nullptr;
+  Observer* observer_ = nullptr;
 };
 
 }  // namespace kata_cc::policy

@@ -52,6 +52,12 @@ bool StartsWith(const std::vector<std::string>& path, const std::vector<std::str
 
 }  // namespace
 
+bool Evaluator::Fits(const Value& value, const Location& location) {
+  if (!value.is_too_large()) return true;
+  Fail(location, Code::kResourceExhausted, "value larger or nested deeper than any may be");
+  return false;
+}
+
 bool Evaluator::IsOverlaid(const std::vector<std::string>& path) const {
   return std::any_of(env_->overlays.begin(), env_->overlays.end(),
                      [&path](const auto& overlay) { return StartsWith(path, overlay); });
@@ -167,8 +173,21 @@ const Value* Evaluator::EvalRule(const Group& group, Value& scratch) {
 }
 
 bool Evaluator::RunGroup(const Group& group, Value* frame, Value& out) {
+  if (observer_ == nullptr) return RunDefinitions(group, frame, out);
+  observer_->OnGroup(group);
+  const bool defined = RunDefinitions(group, frame, out);
+  // A default is no success to an observer who wants to know why.
+  observer_->OnGroupDone(group, defined && !out.is_false());
+  return defined;
+}
+
+bool Evaluator::RunDefinitions(const Group& group, Value* frame, Value& out) {
   const std::int64_t bytes = sink_bytes_;
+  std::vector<Value> items;
+  std::vector<Entry> entries;
   Sink sink;
+  sink.items = &items;
+  sink.entries = &entries;
   sink.group = &group;
   switch (group.kind) {
     case GroupKind::kComplete:
@@ -189,7 +208,12 @@ bool Evaluator::RunGroup(const Group& group, Value* frame, Value& out) {
   }
   if (error_) return false;
   sink_bytes_ = bytes;
-  if (sink.kind != SinkKind::kSingle) return BuildPartial(group, sink, out);
+  if (sink.kind == SinkKind::kItems) {
+    if (!Tick(items.size() / 4)) return false;
+    out = Value::Set(std::move(items));
+    return Fits(out, group.location);
+  }
+  if (sink.kind == SinkKind::kEntries) return BuildObject(group, std::move(entries), out);
   if (!sink.has_result && group.default_definition) {
     if (RunDefinition(*group.default_definition, frame, sink) == Flow::kError) return false;
   }
@@ -205,21 +229,18 @@ Evaluator::Flow Evaluator::RunDefinition(const Definition& definition, Value* fr
     sink.element = each->element;
     sink.found = false;
     sink.first_decides = each->constant;
+    if (observer_ != nullptr) observer_->OnDefinition(*each);
     const Flow flow = Run(each->block.steps.data(), frame, sink);
+    if (observer_ != nullptr) observer_->OnDefinitionDone(sink.found);
     if (flow == Flow::kError || sink.found) return flow;
   }
   return Flow::kNext;
 }
 
-bool Evaluator::BuildPartial(const Group& group, Sink& sink, Value& out) {
-  if (sink.kind == SinkKind::kItems) {
-    if (!Tick(sink.items.size() / 4)) return false;
-    out = Value::Set(std::move(sink.items));
-    return true;
-  }
-  if (!Tick(sink.entries.size() / 4)) return false;
+bool Evaluator::BuildObject(const Group& group, std::vector<Entry> entries, Value& out) {
+  if (!Tick(entries.size() / 4)) return false;
   PartialObject object;
-  for (const Entry& entry : sink.entries) {
+  for (const Entry& entry : entries) {
     if (!object.Insert(entry.keys, entry.value, entry.element)) {
       Fail(group.location, Code::kAborted,
            "eval_conflict_error: object keys must be unique: " + group.Name());
@@ -227,11 +248,7 @@ bool Evaluator::BuildPartial(const Group& group, Sink& sink, Value& out) {
     }
   }
   out = object.Finish();
-  if (out.depth() > kMaxJsonDepth) {
-    Fail(group.location, Code::kResourceExhausted, "value nested deeper than the limit");
-    return false;
-  }
-  return true;
+  return Fits(out, group.location);
 }
 
 const Value* Evaluator::EvalVirtual(const TreeNode& tree, std::span<const Node> keys, Value* slots,

@@ -104,42 +104,40 @@ const Value* Evaluator::EvalComposite(const Node& node, Value* slots, Value& scr
       members.push_back({std::move(items[i]), std::move(items[i + 1])});
     scratch = Value::Object(std::move(members));
   }
-  if (scratch.depth() > kMaxJsonDepth) {
-    return Fail(node.location, Code::kResourceExhausted, "value nested deeper than the limit");
-  }
-  return &scratch;
+  return Fits(scratch, node.location) ? &scratch : nullptr;
 }
 
 const Value* Evaluator::EvalComprehension(const Node& node, Value* slots, Value& scratch) {
   const std::int64_t bytes = sink_bytes_;
+  std::vector<Value> items;
+  std::vector<Member> members;
   Sink sink;
   sink.kind = node.kind == NodeKind::kObjectOf ? SinkKind::kMembers : SinkKind::kItems;
+  sink.items = &items;
+  sink.members = &members;
   sink.value = &node.nodes.back();
   sink.keys = &node.nodes;
   const Flow flow = Run(node.block->steps.data(), slots, sink);
   sink_bytes_ = bytes;
   if (flow == Flow::kError) return nullptr;
   if (node.kind == NodeKind::kArrayOf) {
-    scratch = Value::Array(std::move(sink.items));
+    scratch = Value::Array(std::move(items));
   } else if (node.kind == NodeKind::kSetOf) {
-    if (!Tick(sink.items.size() / 4)) return nullptr;
-    scratch = Value::Set(std::move(sink.items));
+    if (!Tick(items.size() / 4)) return nullptr;
+    scratch = Value::Set(std::move(items));
   } else {
-    std::stable_sort(sink.members.begin(), sink.members.end(),
+    std::stable_sort(members.begin(), members.end(),
                      [](const Member& a, const Member& b) { return a.key < b.key; });
-    for (std::size_t i = 1; i < sink.members.size(); ++i) {
-      const Member& before = sink.members[i - 1];
-      if (before.key == sink.members[i].key && before.value != sink.members[i].value) {
+    for (std::size_t i = 1; i < members.size(); ++i) {
+      const Member& before = members[i - 1];
+      if (before.key == members[i].key && before.value != members[i].value) {
         return Fail(node.location, Code::kAborted,
                     "eval_conflict_error: object keys must be unique");
       }
     }
-    scratch = Value::Object(std::move(sink.members));
+    scratch = Value::Object(std::move(members));
   }
-  if (scratch.depth() > kMaxJsonDepth) {
-    return Fail(node.location, Code::kResourceExhausted, "value nested deeper than the limit");
-  }
-  return &scratch;
+  return Fits(scratch, node.location) ? &scratch : nullptr;
 }
 
 const Value* Evaluator::EvalTemplate(const Node& node, Value* slots, Value& scratch) {
@@ -185,6 +183,7 @@ const Value* Evaluator::EvalCompare(const Node& node, Value* slots, Value& scrat
   Value scratch_b;
   const Value* b = Eval(node.nodes[1], slots, scratch_b);
   if (b == nullptr) return nullptr;
+  if (!Tick(CompareCost(*a, *b))) return nullptr;
   bool out = false;
   switch (node.kind) {
     case NodeKind::kEqual:
@@ -207,7 +206,7 @@ const Value* Evaluator::EvalCompare(const Node& node, Value* slots, Value& scrat
       break;
     default:
       if (b->is_array()) {
-        if (!Tick(b->size() / 4)) return nullptr;
+        if (!Tick(b->size() / 4 + (a->weight() > 16 ? b->weight() / 16 : 0))) return nullptr;
         const auto items = b->items();
         out = std::find(items.begin(), items.end(), *a) != items.end();
       } else if (b->is_set()) {
@@ -260,6 +259,7 @@ const Value* Evaluator::CallBuiltin(const Builtin& builtin, std::span<const Valu
   Value key;
   if (builtin.nondeterministic) {
     key = Value::Array(operands);
+    if (!Tick(kept_results_.size() / 4)) return nullptr;
     for (const auto& [kept, result] : kept_results_) {
       if (kept != &builtin || result.first != key) continue;
       if (!result.second) return nullptr;
@@ -285,10 +285,7 @@ const Value* Evaluator::CallBuiltin(const Builtin& builtin, std::span<const Valu
   if (builtin.nondeterministic) kept_results_.push_back({&builtin, {key, *result}});
   if (!*result) return nullptr;
   scratch = **std::move(result);
-  if (scratch.depth() > kMaxJsonDepth) {
-    return Fail(location, Code::kResourceExhausted, "value nested deeper than the limit");
-  }
-  return &scratch;
+  return Fits(scratch, location) ? &scratch : nullptr;
 }
 
 }  // namespace kata_cc::policy

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policy/engine/lexer.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -17,6 +18,17 @@ bool IsDigit(char c) {
   return c >= '0' && c <= '9';
 }
 
+bool IsKeywordText(std::string_view text) {
+  constexpr std::size_t kLongest = 8;
+  if (text.size() > kLongest || text.size() < 2) return false;
+  constexpr std::array<std::string_view, 15> kKeywords = {
+      "package", "import", "as",    "default", "else",  "not", "some",    "with",
+      "null",    "true",   "false", "in",      "every", "if",  "contains"};
+  return std::any_of(kKeywords.begin(), kKeywords.end(), [text](std::string_view keyword) {
+    return keyword[0] == text[0] && keyword == text;
+  });
+}
+
 class Lexer {
  public:
   explicit Lexer(std::string_view text) : text_(text) {}
@@ -29,10 +41,10 @@ class Lexer {
   }
 
  private:
+  // At the token's beginning.
   Error Fail(std::string_view what) const {
-    return {Code::kInvalidArgument, std::to_string(line_) + ":" +
-                                        std::to_string(at_ - line_start_ + 1) + ": " +
-                                        std::string(what)};
+    return {Code::kInvalidArgument, std::to_string(token_line_) + ":" +
+                                        std::to_string(token_column_) + ": " + std::string(what)};
   }
 
   char Peek(std::size_t ahead = 0) const {
@@ -45,7 +57,10 @@ class Lexer {
   }
 
   void Add(TokenKind kind, std::string_view text) {
-    out_.list.push_back({kind, space_, token_line_, token_column_, text});
+    std::uint16_t code = 0;
+    if (kind == TokenKind::kPunctuation) code = PunctuationCode(text);
+    if (kind == TokenKind::kName && IsKeywordText(text)) code = 1;
+    out_.list.push_back({kind, space_, token_line_, token_column_, code, text});
     space_ = false;
   }
 
@@ -130,6 +145,13 @@ class Lexer {
         continue;
       }
       if (c == '"') {
+        // Most have no escapes, and are lent from the text.
+        const std::size_t end = text_.find_first_of("\"\\\n", at_ + 1);
+        if (end != std::string_view::npos && text_[end] == '"') {
+          Add(TokenKind::kString, text_.substr(at_ + 1, end - at_ - 1));
+          at_ = end + 1;
+          continue;
+        }
         std::string value = TRY(QuotedString());
         AddOwned(TokenKind::kString, std::move(value));
         continue;
@@ -153,16 +175,14 @@ class Lexer {
   }
 
   Result<void> Punctuation() {
-    constexpr std::array<std::string_view, 5> kPairs = {":=", "==", "!=", "<=", ">="};
-    for (const std::string_view pair : kPairs) {
-      if (text_.substr(at_, 2) == pair) {
-        Add(TokenKind::kPunctuation, text_.substr(at_, 2));
-        at_ += 2;
-        return {};
-      }
+    const char c = Peek();
+    if (Peek(1) == '=' && (c == ':' || c == '=' || c == '!' || c == '<' || c == '>')) {
+      Add(TokenKind::kPunctuation, text_.substr(at_, 2));
+      at_ += 2;
+      return {};
     }
     constexpr std::string_view kSingles = "()[]{},;:.=<>+-*/%&|";
-    if (kSingles.find(Peek()) == std::string_view::npos) return Fail("illegal character");
+    if (kSingles.find(c) == std::string_view::npos) return Fail("illegal character");
     Add(TokenKind::kPunctuation, text_.substr(at_, 1));
     ++at_;
     return {};

@@ -30,8 +30,14 @@ struct Token {
   bool space_before = false;
   std::uint32_t line = 0;
   std::uint32_t column = 0;
-  std::string_view text;  // Of the source, or of Tokens::strings.
+  std::uint16_t code = 0;  // Of punctuation: its characters; of a name: not 0 if a keyword.
+  std::string_view text;   // Of the source, or of Tokens::owned.
 };
+
+// What Token::code is for punctuation.
+constexpr std::uint16_t PunctuationCode(std::string_view text) {
+  return static_cast<std::uint16_t>(text[0] | (text.size() > 1 ? text[1] << 8 : 0));
+}
 
 struct Tokens {
   std::vector<Token> list;                          // Ends with kEnd.

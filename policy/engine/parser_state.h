@@ -15,7 +15,7 @@ class ParserState {
  public:
   ParserState(std::string_view name, Tokens tokens, const ParseOptions& options)
       : name_(name), tokens_(std::move(tokens)), options_(options) {
-    budget_ = 64 * tokens_.list.size() + 1'000;
+    budget_ = 16 * tokens_.list.size() + 1'000;
     if (options.v1) keywords_ = kAllKeywords;
   }
 
@@ -39,7 +39,7 @@ class ParserState {
     if (budget_ > 0) --budget_;
   }
   bool At(std::string_view punctuation) const {
-    return now().kind == TokenKind::kPunctuation && now().text == punctuation;
+    return now().kind == TokenKind::kPunctuation && now().code == PunctuationCode(punctuation);
   }
   bool Take(std::string_view punctuation) {
     if (!At(punctuation)) return false;
@@ -64,7 +64,7 @@ class ParserState {
     Nested& operator=(const Nested&) = delete;
     ParserState& state_;
   };
-  Result<void> CheckLimits() const;
+  Result<void> CheckLimits();
 
   Result<Term> ParseInfix(int least);
   Result<Term> ParseMembership(bool pairs);
@@ -85,6 +85,7 @@ class ParserState {
   std::size_t at_ = 0;
   std::size_t depth_ = 0;
   std::size_t budget_ = 0;
+  bool too_deep_ = false;  // No other reading of the text is tried.
 };
 
 }  // namespace kata_cc::policy

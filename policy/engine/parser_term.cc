@@ -64,8 +64,9 @@ Error ParserState::Fail(std::string_view what) const {
   return FailAt(location(), text);
 }
 
-Result<void> ParserState::CheckLimits() const {
-  if (depth_ > options_.depth) return Fail("nested deeper than the limit");
+Result<void> ParserState::CheckLimits() {
+  too_deep_ = too_deep_ || depth_ > options_.depth;
+  if (too_deep_) return Fail("nested deeper than the limit");
   if (budget_ == 0) return Fail("too ambiguous");
   return {};
 }
@@ -87,11 +88,11 @@ bool ParserState::IsKeyword(std::string_view name) const {
 
 // A keyword followed by .name is the head of a reference.
 bool ParserState::AtKeyword(std::string_view word) const {
-  return now().kind == TokenKind::kName && now().text == word && AtAnyKeyword();
+  return now().kind == TokenKind::kName && now().code != 0 && now().text == word && AtAnyKeyword();
 }
 
 bool ParserState::AtAnyKeyword() const {
-  if (now().kind != TokenKind::kName || !IsKeyword(now().text)) return false;
+  if (now().kind != TokenKind::kName || now().code == 0 || !IsKeyword(now().text)) return false;
   const Token& after = next();
   return after.kind != TokenKind::kPunctuation || after.space_before || after.text != ".";
 }
@@ -232,8 +233,10 @@ Result<Term> ParserState::ParseMembership(bool pairs) {
 Result<Term> ParserState::ParseInfix(int least) {
   Term left = TRY(ParseTerm());
   for (std::size_t joined = 0; now().kind == TokenKind::kPunctuation; ++joined) {
-    const auto* found = std::find_if(kOperators.begin(), kOperators.end(),
-                                     [this](const Operator& o) { return o.sign == now().text; });
+    if (At(",") || At("}") || At("]") || At(")") || At(":")) break;
+    const auto* found =
+        std::find_if(kOperators.begin(), kOperators.end(),
+                     [this](const Operator& o) { return PunctuationCode(o.sign) == now().code; });
     if (found == kOperators.end() || found->level < least) break;
     // A chain makes a tree as deep as it is long.
     if (joined > options_.depth) return Fail("longer chain of operators than the limit");

@@ -29,7 +29,7 @@ std::string DottedName(const Term& term) {
 Resolver::Resolver(Compiler& compiler, const ModuleAst* module)
     : compiler_(compiler), module_(module) {
   if (module_ == nullptr) return;
-  package_ = compiler_.FindNode(module_->package);
+  rule_names_ = compiler_.RuleNames(module_->package);
   for (const Import& import : module_->imports)
     imports_[import.alias] = &import;
 }
@@ -49,7 +49,7 @@ const std::int32_t* Resolver::FindVariable(const std::string& name) const {
 
 bool Resolver::IsGlobal(const std::string& name) const {
   if (name == "input" || name == "data" || imports_.contains(name)) return true;
-  return module_ != nullptr && compiler_.IsRuleName(module_->package, name);
+  return rule_names_ != nullptr && rule_names_->contains(name);
 }
 
 bool Resolver::IsFunctionName(const Term& term) const {
@@ -256,7 +256,7 @@ bool Resolver::Globalize(Term& term) {
   }
   std::vector<std::string> path;
   const auto import = imports_.find(term.name);
-  if (module_ != nullptr && compiler_.IsRuleName(module_->package, term.name)) {
+  if (rule_names_ != nullptr && rule_names_->contains(term.name)) {
     path.push_back("data");
     path.insert(path.end(), module_->package.begin(), module_->package.end());
     path.push_back(term.name);

@@ -53,7 +53,7 @@ class Resolver {
 
   Compiler& compiler_;
   const ModuleAst* module_;
-  const TreeNode* package_ = nullptr;
+  const std::set<std::string>* rule_names_ = nullptr;  // Of the package.
   std::map<std::string, const Import*> imports_;
   std::vector<Scope> scopes_;
   std::vector<std::string> names_;

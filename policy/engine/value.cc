@@ -54,6 +54,12 @@ std::uint32_t Depth(const Value& value) {
 std::uint32_t Depth(const Member& member) {
   return std::max(member.key.depth(), member.value.depth());
 }
+std::uint32_t Weight(const Value& value) {
+  return value.weight();
+}
+std::uint32_t Weight(const Member& member) {
+  return member.key.weight() + member.value.weight();
+}
 
 }  // namespace
 
@@ -108,6 +114,8 @@ void Value::Free() noexcept {
 Value Value::String(std::string_view value) {
   Rep* rep = NewRep(value.size(), value.size());
   if (!value.empty()) std::memcpy(rep + 1, value.data(), value.size());
+  rep->shape =
+      static_cast<std::uint32_t>(std::min<std::size_t>(1 + value.size() / 16, kMostWeight));
   return {Kind::kString, rep};
 }
 
@@ -118,11 +126,14 @@ Value Value::Composite(Kind kind, std::span<T> parts) {
   Rep* rep = NewRep(parts.size(), parts.size() * sizeof(Part));
   Part* out = reinterpret_cast<Part*>(rep + 1);
   std::uint32_t depth = 0;
+  std::uint64_t weight = 1;
   for (T& part : parts) {
     depth = std::max(depth, Depth(part));
+    weight += Weight(part);
     ::new (out++) Part(std::move(part));  // NOLINT(bugprone-move-forwarding-reference)
   }
-  rep->depth = depth + 1;
+  rep->shape = std::min(depth + 1, kMostDepth) << kWeightBits |
+               static_cast<std::uint32_t>(std::min<std::uint64_t>(weight, kMostWeight));
   return {kind, rep};
 }
 

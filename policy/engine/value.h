@@ -55,6 +55,12 @@ class Value {
   ~Value() {
     if (shared_ && --payload_.rep->references == 0) Free();
   }
+  // As = Value(), in place.
+  void Clear() noexcept {
+    if (shared_ && --payload_.rep->references == 0) Free();
+    shared_ = false;
+    kind_ = Kind::kNull;
+  }
   void swap(Value& other) noexcept {
     std::swap(payload_, other.payload_);
     std::swap(kind_, other.kind_);
@@ -118,7 +124,16 @@ class Value {
   }
 
   // 0 for atoms, 1 + the deepest element for composites.
-  std::uint32_t depth() const { return shared_ && kind_ >= Kind::kArray ? payload_.rep->depth : 0; }
+  std::uint32_t depth() const {
+    return shared_ && kind_ >= Kind::kArray ? payload_.rep->shape >> kWeightBits : 0;
+  }
+  // About how many atoms a walk over it meets, also those it shares with itself: what comparing it
+  // or writing it out costs. At most 4,194,303, which stands for all above.
+  std::uint32_t weight() const {
+    return shared_ && kind_ >= Kind::kString ? payload_.rep->shape & kMostWeight : 1;
+  }
+  // Deeper or heavier than any value may be. The evaluator ends at one.
+  bool is_too_large() const;
   std::uint64_t Hash() const;  // Equal values, equal hashes. Differs from process to process.
 
   static int Compare(const Value& a, const Value& b);
@@ -150,9 +165,13 @@ class Value {
   struct Rep {
     std::uint32_t references;
     std::uint32_t size;
-    std::uint32_t hash;   // 0: not computed yet.
-    std::uint32_t depth;  // Numbers: unused.
+    std::uint32_t hash;  // 0: not computed yet.
+    // Depth above kWeightBits, weight below. Numbers: unused.
+    std::uint32_t shape;
   };
+  static constexpr std::uint32_t kWeightBits = 22;
+  static constexpr std::uint32_t kMostWeight = (1U << kWeightBits) - 1;
+  static constexpr std::uint32_t kMostDepth = (1U << (32 - kWeightBits)) - 1;
   struct NumberRep;
   union Payload {
     std::int64_t integer;
@@ -179,6 +198,11 @@ struct Member {
   Value value;
 };
 
+constexpr std::size_t kMaxJsonDepth = 512;
+
+inline bool Value::is_too_large() const {
+  return depth() > kMaxJsonDepth || weight() >= kMostWeight;
+}
 inline std::span<const Value> Value::items() const {
   return {reinterpret_cast<const Value*>(payload_.rep + 1), payload_.rep->size};
 }
@@ -205,8 +229,6 @@ struct ValueHash {
 // Bytes that this thread's values hold now (those freed by another thread than their maker's stay
 // counted); differences of it bound the memory of an evaluation.
 std::int64_t LiveBytes();
-
-constexpr std::size_t kMaxJsonDepth = 512;
 
 // One JSON text, nothing after it; a repeated key's last value stays. InvalidArgument with the
 // offset. Numbers keep their text. Linear in the text.

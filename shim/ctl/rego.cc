@@ -53,6 +53,42 @@ void AddEval(CLI::App& rego, int& exit_code) {
   command->callback([arguments, &exit_code] { exit_code = RunRegoEval(*arguments); });
 }
 
+void AddCheck(CLI::App& rego, int& exit_code) {
+  auto arguments = std::make_shared<CheckArguments>();
+  auto* command = rego.add_subcommand("check", "compile policies, and find what is likely wrong");
+  command->add_option("POLICY", arguments->policies, "Rego files")->required();
+  command->add_option("--package", arguments->package, "the package that the agent asks");
+  AddDialect(*command, arguments->dialect);
+  command->callback([arguments, &exit_code] { exit_code = RunRegoCheck(*arguments); });
+}
+
+void AddTest(CLI::App& rego, int& exit_code) {
+  auto arguments = std::make_shared<TestArguments>();
+  auto* command = rego.add_subcommand("test", "run the test_* rules");
+  command->add_option("POLICY", arguments->policies, "Rego files, with their tests")->required();
+  command->add_option("-d,--data", arguments->data, "JSON file: the data document");
+  command->add_flag("--coverage", arguments->coverage, "print the lines that no test reached");
+  AddDialect(*command, arguments->dialect);
+  command->callback([arguments, &exit_code] { exit_code = RunRegoTest(*arguments); });
+}
+
+void AddExplain(CLI::App& rego, int& exit_code) {
+  auto arguments = std::make_shared<ExplainArguments>();
+  auto* command = rego.add_subcommand("explain", "say why a policy denies a request");
+  command->add_option("-p,--policy", arguments->policies, "Rego files")->required();
+  command->add_option("--policy-data", arguments->policy_data,
+                      "JSON file that is policy_data of the first policy");
+  command->add_option("-d,--data", arguments->data, "JSON file: the data document");
+  auto* requests = command->add_option("--requests", arguments->requests,
+                                       "recording (JSON lines of kind and request)");
+  command->add_option("--line", arguments->line, "the line of the recording, from 1")
+      ->needs(requests);
+  command->add_option("-i,--input", arguments->input, "JSON file: the request")->excludes(requests);
+  AddDialect(*command, arguments->dialect);
+  command->add_option("RULE", arguments->rule, "for --input: CreateContainerRequest");
+  command->callback([arguments, &exit_code] { exit_code = RunRegoExplain(*arguments); });
+}
+
 }  // namespace
 
 void AddRegoCommands(CLI::App& app, int& exit_code) {
@@ -61,6 +97,9 @@ void AddRegoCommands(CLI::App& app, int& exit_code) {
   AddConformance(*rego, exit_code);
   AddReplay(*rego, exit_code);
   AddEval(*rego, exit_code);
+  AddCheck(*rego, exit_code);
+  AddTest(*rego, exit_code);
+  AddExplain(*rego, exit_code);
 }
 
 }  // namespace kata_cc::ctl

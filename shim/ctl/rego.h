@@ -28,6 +28,9 @@ struct RegoDialect {
   }
 };
 
+// With every builtin that there is.
+policy::Options RegoOptions(const RegoDialect& dialect);
+
 // Runs the case files of a folder; prints the failed and refused cases and "N passed, M failed".
 int RunRegoConformance(const std::string& folder, bool verbose);
 
@@ -49,5 +52,35 @@ struct EvalArguments {
   bool fail = false;
 };
 int RunRegoEval(const EvalArguments& arguments);
+
+struct CheckArguments {
+  std::vector<std::string> policies;
+  std::string package = "agent_policy";
+  RegoDialect dialect;
+};
+// Findings, or "no findings"; exit code 1 when there are any.
+int RunRegoCheck(const CheckArguments& arguments);
+
+struct TestArguments {
+  std::vector<std::string> policies;
+  std::string data;
+  RegoDialect dialect;
+  bool coverage = false;
+};
+// Runs every test_* rule, prints the failed ones and "N passed, M failed".
+int RunRegoTest(const TestArguments& arguments);
+
+struct ExplainArguments {
+  std::vector<std::string> policies;
+  std::string policy_data;
+  std::string data;
+  std::string input;
+  std::string requests;
+  std::size_t line = 0;
+  std::string rule;
+  RegoDialect dialect;
+};
+// Exit code 0: it is allowed. 1: it is not, and why is printed.
+int RunRegoExplain(const ExplainArguments& arguments);
 
 }  // namespace kata_cc::ctl

@@ -41,15 +41,14 @@ Result<std::vector<Value>> Rows(const Value& test) {
   if (const Value* list = test.Find("modules"); list != nullptr && list->is_array()) {
     for (const Value& text : list->items()) {
       modules.push_back(
-          {"module" + std::to_string(modules.size()) + ".rego", std::string(text.string())});
+          {"test-" + std::to_string(modules.size()) + ".rego", std::string(text.string())});
     }
   }
   nlohmann::json data = nlohmann::json::object();
   if (const Value* given = test.Find("data"); given != nullptr && given->is_object()) {
     data = policy::ToJson(*given);
   }
-  policy::Options options;
-  options.dialect = policy::Dialect::kV1;
+  policy::Options options = RegoOptions({.v0 = false, .v1 = true});
   options.strict_builtin_errors = IsTrue(test, "strict_error");
   const auto engine = TRY(policy::Engine::Load(std::move(modules), std::move(data), options));
   auto input = TRY(InputOf(test));

@@ -12,6 +12,12 @@ namespace kata_cc::ctl {
 using policy::Member;
 using policy::Value;
 
+policy::Options RegoOptions(const RegoDialect& dialect) {
+  policy::Options options;
+  options.dialect = dialect.dialect();
+  return options;
+}
+
 Result<std::string> ReadText(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return Error(Code::kNotFound, path + ": cannot be read");
@@ -94,12 +100,11 @@ Result<std::optional<Value>> Evaluate(const EvalArguments& arguments) {
   if (!arguments.data.empty()) data = policy::ToJson(TRY(ReadJson(arguments.data)));
   std::optional<Value> input;
   if (!arguments.input.empty()) input = TRY(ReadJson(arguments.input));
-  policy::Options options;
-  options.dialect = arguments.dialect.dialect();
+  policy::Options options = RegoOptions(arguments.dialect);
   options.strict_builtin_errors = arguments.strict;
   const auto engine = TRY(policy::Engine::Load(std::move(modules), std::move(data), options));
   const policy::Solutions solutions = TRY(engine->Ask(arguments.query, std::move(input)));
-  for (const std::string& line : solutions.prints)
+  for (const std::string& line : solutions.prints.Lines())
     std::fprintf(stderr, "%s\n", line.c_str());
   if (solutions.rows.empty()) return std::optional<Value>();
   std::vector<Value> rows;

@@ -79,8 +79,7 @@ class Replay {
       text = TRY(ReadText(arguments_.rules));
       text += "\npolicy_data := " + TRY(ReadText(folder + "/policy_data.json"));
     }
-    policy::Options options;
-    options.dialect = arguments_.dialect.dialect();
+    const policy::Options options = RegoOptions(arguments_.dialect);
     const auto start = std::chrono::steady_clock::now();
     engine_ = TRY(policy::Engine::Load({{folder + "/policy.rego", std::move(text)}},
                                        nlohmann::json::parse(kNewState), options));
