@@ -37,6 +37,7 @@ Options OptionsOf(const KernelCommandLine& line) {
   out.log_level = line.log_level;
   out.api_port = ApiServer::Options().port;
   out.paths.resolv_conf = "/etc/resolv.conf";
+  out.paths.proc_sys = "/proc/sys";
   out.paths.verified_only = line.tee != Tee::kNone;
   return out;
 }

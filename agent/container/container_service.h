@@ -23,6 +23,7 @@ struct ContainerPaths {
   std::string cgroup_root = "/sys/fs/cgroup";  // cgroup v2 mount.
   std::string cgroup_parent = "/kata-cc";      // Of the containers' groups, below it.
   std::string resolv_conf;                     // Gets the pod's name servers; empty: no file does.
+  std::string proc_sys;        // Where network sysctls of pods are set; empty: they are refused.
   bool verified_only = false;  // Refuse block devices whose content no root hash vouches for.
   // What unseals a process's environment, and the files below a directory of the guest that a
   // container mounts under /sealed (CoCo's sealed secrets). Not set: they stay as they are.
@@ -54,6 +55,8 @@ class ContainerService {
   virtual Result<void> PauseContainer(const std::string& container_id) = 0;
   virtual Result<void> ResumeContainer(const std::string& container_id) = 0;
   virtual Result<grpc::StatsContainerResponse> StatsContainer(const std::string& container_id) = 0;
+  // Of a mounted storage, by its mount point.
+  virtual Result<grpc::VolumeStatsResponse> VolumeStats(const std::string& mount_point) = 0;
   virtual Result<void> CloseStdin(const grpc::CloseStdinRequest& request) = 0;
   virtual Result<void> TtyWinResize(const grpc::TtyWinResizeRequest& request) = 0;
 

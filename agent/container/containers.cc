@@ -187,6 +187,7 @@ Result<void> Containers::Build(Container& container, const grpc::CreateContainer
   }
   if (paths_.unseal_process) TRY(paths_.unseal_process(*guest.spec.mutable_process()));
   container.init_spec = guest.spec.process();
+  TRY(SetNetworkSysctls(guest));
   const std::string config = TRY(oci::WriteSpec(guest.spec));
   TRY(WriteFile(bundle + "/config.json", AsBytes(config), 0600));
   Process::Events events;
@@ -197,6 +198,21 @@ Result<void> Containers::Build(Container& container, const grpc::CreateContainer
       guest.spec.process().terminal(),
       [&](const Crun::Streams& streams) { return crun_->Create(container.id, bundle, streams); },
       std::move(events)));
+  return {};
+}
+
+Result<void> Containers::SetNetworkSysctls(const GuestSpec& guest) {
+  if (guest.network_sysctls.empty()) return {};
+  if (paths_.proc_sys.empty()) {
+    return Error(Code::kFailedPrecondition, "sysctl: the network is not this agent's");
+  }
+  const UniqueFd root = TRY(OpenFile(paths_.proc_sys, O_PATH | O_DIRECTORY));
+  for (const auto& [name, value] : guest.network_sysctls) {
+    const UniqueFd file = TRY_CONTEXT(OpenBeneath(root, name, O_WRONLY), "sysctl");
+    if (::write(file.get(), value.data(), value.size()) < 0) {
+      return ErrnoError(errno, "sysctl " + name);
+    }
+  }
   return {};
 }
 
@@ -255,6 +271,14 @@ Result<void> Containers::StartContainer(const grpc::StartContainerRequest& reque
   return std::move(started).error().With("start " + container->id);
 }
 
+std::vector<std::shared_ptr<Process>> Containers::ExecsOf(Container& container) {
+  auto table = table_.Lock();
+  std::vector<std::shared_ptr<Process>> execs;
+  for (const auto& [id, exec] : container.execs)
+    if (exec) execs.push_back(exec);
+  return execs;
+}
+
 // Everything of it that exists, whatever its creation came to. With the reactor at work, waits
 // until the exit of the first process is known, so that those who wait for it hear its status.
 Result<void> Containers::TearDown(Container& container, bool reactor_runs) {
@@ -267,6 +291,10 @@ Result<void> Containers::TearDown(Container& container, bool reactor_runs) {
   }
   if (!container.cgroup.WaitUntilEmpty(kKillPatience)) {
     return Error(Code::kDeadlineExceeded, "its processes do not end");
+  }
+  if (reactor_runs) {
+    for (const auto& exec : ExecsOf(container))
+      static_cast<void>(exec->WaitForExit(kKillPatience));
   }
   TRY(crun_->Delete(container.id));
   TRY(container.cgroup.Remove());

@@ -47,6 +47,7 @@ class Containers : public ContainerService {
   Result<void> PauseContainer(const std::string& container_id) override;
   Result<void> ResumeContainer(const std::string& container_id) override;
   Result<grpc::StatsContainerResponse> StatsContainer(const std::string& container_id) override;
+  Result<grpc::VolumeStatsResponse> VolumeStats(const std::string& mount_point) override;
   Result<void> CloseStdin(const grpc::CloseStdinRequest& request) override;
   Result<void> TtyWinResize(const grpc::TtyWinResizeRequest& request) override;
   void WaitProcess(const grpc::WaitProcessRequest& request,
@@ -101,6 +102,8 @@ class Containers : public ContainerService {
   Result<GuestSpec> SpecFor(Container& container, const grpc::CreateContainerRequest& request);
   struct SharedNamespaces;
   Result<SharedNamespaces> NamespacesFor(const grpc::CreateContainerRequest& request);
+  std::vector<std::shared_ptr<Process>> ExecsOf(Container& container);
+  Result<void> SetNetworkSysctls(const GuestSpec& guest);
   Result<void> TearDown(Container& container, bool reactor_runs);
   Result<void> RemoveOne(const std::string& id);
 

@@ -2,6 +2,7 @@
 // Containers: the sandbox, and what is done to containers and processes that run.
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include <cerrno>
 #include <charconv>
@@ -221,6 +222,26 @@ Result<grpc::StatsContainerResponse> Containers::StatsContainer(const std::strin
   const auto container = TRY(Find(container_id));
   grpc::StatsContainerResponse response;
   *response.mutable_cgroup_stats() = TRY(container->cgroup.Stats());
+  return response;
+}
+
+Result<grpc::VolumeStatsResponse> Containers::VolumeStats(const std::string& mount_point) {
+  const std::string relative = TRY(RelativeTo(paths_.run_dir, mount_point));
+  const UniqueFd volume = TRY(OpenBeneath(storage_->root(), relative));
+  struct statfs status = {};
+  if (::fstatfs(volume.get(), &status) != 0) return ErrnoError(errno, "volume");
+  grpc::VolumeStatsResponse response;
+  const auto block = static_cast<std::uint64_t>(status.f_bsize);
+  grpc::VolumeUsage& bytes = *response.add_usage();
+  bytes.set_unit(grpc::VolumeUsage::BYTES);
+  bytes.set_total(status.f_blocks * block);
+  bytes.set_available(status.f_bavail * block);
+  bytes.set_used((status.f_blocks - status.f_bfree) * block);
+  grpc::VolumeUsage& inodes = *response.add_usage();
+  inodes.set_unit(grpc::VolumeUsage::INODES);
+  inodes.set_total(status.f_files);
+  inodes.set_available(status.f_ffree);
+  inodes.set_used(status.f_files - status.f_ffree);
   return response;
 }
 

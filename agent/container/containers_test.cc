@@ -287,6 +287,30 @@ TEST_F(ContainersTest, TheSandboxsShmIsMountedWithItsSize) {
   EXPECT_NE(ReadAll("web").find("size=1024k"), std::string::npos);
 }
 
+TEST_F(ContainersTest, AVolumesSizeIsToldByItsMountPoint) {
+  CreateSandbox("a-pod");
+  const auto stats = containers_->VolumeStats(paths_.run_dir + "/sandbox/shm");
+  ASSERT_TRUE(stats) << stats.error().message();
+  EXPECT_EQ(stats->usage(0).total(), 1U << 20);
+  EXPECT_EQ(stats->usage(1).unit(), grpc::VolumeUsage::INODES);
+  EXPECT_EQ(containers_->VolumeStats("/etc").error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(containers_->VolumeStats(paths_.run_dir + "/absent").error().code(), Code::kNotFound);
+}
+
+TEST_F(ContainersTest, AnExecThatRunsIsReapedWithItsContainer) {
+  Run("web", {"sleep", "1000"});
+  for (int i = 0; i < 5; ++i)
+    ASSERT_TRUE(Exec("web", "x" + std::to_string(i), {"sleep", "1000"}));
+  ASSERT_TRUE(Remove("web"));
+  std::string children = "?";
+  const std::string path = "/proc/self/task/" + std::to_string(::getpid()) + "/children";
+  for (int i = 0; i < 1000 && !children.empty(); ++i) {
+    std::this_thread::sleep_for(5ms);
+    children = AsString(*ReadFile(path, 4096));
+  }
+  EXPECT_EQ(children, "") << "zombies";
+}
+
 TEST_F(ContainersTest, ACopiedFileIsMountedIntoTheContainer) {
   grpc::CopyFileRequest copy;
   copy.set_path(paths_.run_dir + "/shared/containers/web-0123-hosts");

@@ -63,6 +63,38 @@ Result<void> CheckMounts(const GuestSpecContext& context, GuestSpec& out) {
   return {};
 }
 
+// sysctl(8)'s names: dots and slashes change places if a slash comes first.
+Result<std::string> SysctlPath(std::string name) {
+  const std::size_t separator = name.find_first_of("./");
+  if (separator != std::string::npos && name[separator] == '.') {
+    for (char& c : name) {
+      if (c == '.' || c == '/') c = c == '.' ? '/' : '.';
+    }
+  }
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.' || c == '/';
+  });
+  if (!plain || !RelativeTo("/proc/sys", "/proc/sys/" + name)) {
+    return Refused("sysctl: not a name");
+  }
+  return name;
+}
+
+Result<void> TakeNetworkSysctls(grpc::Linux& os_linux, GuestSpec& out) {
+  auto& sysctls = *os_linux.mutable_sysctl();
+  for (auto it = sysctls.begin(); it != sysctls.end();) {
+    std::string path = TRY(SysctlPath(it->first));
+    if (!path.starts_with("net/")) {
+      ++it;
+      continue;
+    }
+    out.network_sysctls.emplace(std::move(path), it->second);
+    it = sysctls.erase(it);
+  }
+  return {};
+}
+
 void AddNamespace(grpc::Linux& os_linux, const char* type, const std::string& path) {
   grpc::LinuxNamespace& added = *os_linux.add_namespaces();
   added.set_type(type);
@@ -188,6 +220,7 @@ Result<GuestSpec> MakeGuestSpec(const grpc::CreateContainerRequest& request,
   os_linux.set_cgroupspath(context.cgroup_path);
   TRY(CheckMounts(context, out));
   TRY(SetNamespaces(context, os_linux));
+  TRY(TakeNetworkSysctls(os_linux, out));
   TRY(SetDevices(request, os_linux));
   if (!context.restrict_devices) os_linux.mutable_resources()->clear_devices();
   return out;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,9 @@ struct GuestSpecContext {
 struct GuestSpec {
   grpc::Spec spec;
   std::vector<StagedBind> binds;  // Needed until the container is created.
+  // The pod's network is the guest's, so these are set there and not by the runtime: names below
+  // /proc/sys, with slashes.
+  std::map<std::string, std::string> network_sysctls;
 };
 
 // InvalidArgument, naming the part, for: no process, no arguments, hooks, user namespaces or

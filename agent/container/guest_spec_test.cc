@@ -152,6 +152,25 @@ TEST_F(GuestSpecTest, MountsLeadNowhereButToWhatIsPrepared) {
             Code::kInvalidArgument);
 }
 
+TEST_F(GuestSpecTest, NetworkSysctlsAreTheGuests) {
+  auto& sysctls = *request_.mutable_oci()->mutable_linux()->mutable_sysctl();
+  sysctls["net.ipv4.ip_unprivileged_port_start"] = "0";
+  sysctls["net/ipv4/conf/eth0.1/forwarding"] = "1";
+  sysctls["kernel.shm_rmid_forced"] = "1";
+  const auto made = MakeGuestSpec(request_, context_);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->network_sysctls,
+            (std::map<std::string, std::string>{{"net/ipv4/ip_unprivileged_port_start", "0"},
+                                                {"net/ipv4/conf/eth0.1/forwarding", "1"}}));
+  ASSERT_EQ(made->spec.linux().sysctl().size(), 1U);
+  for (const char* name :
+       {"net..x", "net/../kernel/core_pattern", "", "net.", "net.a b", "/net/x"}) {
+    EXPECT_EQ(With([&](grpc::Spec& s) { (*s.mutable_linux()->mutable_sysctl())[name] = "1"; }),
+              Code::kInvalidArgument)
+        << name;
+  }
+}
+
 TEST(GuestExec, TakesFromTheContainerWhatKataLeavesOut) {
   grpc::Process init;
   init.mutable_capabilities()->add_bounding("CAP_KILL");

@@ -60,6 +60,7 @@ Process::Process(Reactor& reactor, pid_t pid, UniqueFd pidfd, Stdio stdio, Event
 
 Process::~Process() {
   if (watched_) reactor_.Unwatch(pidfd_.get());
+  if (!exited() && events_.on_exit) events_.on_exit(pid_);  // No longer this object's to reap.
   for (auto& waiter : waiters_)
     waiter.done(Removed("wait"));
 }

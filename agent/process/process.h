@@ -34,7 +34,8 @@ class Process {
   static constexpr std::size_t kMaxWaiters = 64;
 
   // on_exit and on_done run once, on the reactor thread: when the process was reaped (before any
-  // waiter hears of it), and when it has ended, somebody has heard of it, and its streams ended.
+  // waiter hears of it) or is given up unreaped with this object, and when it has ended, somebody
+  // has heard of it, and its streams ended.
   struct Events {
     std::function<void(pid_t pid)> on_exit;
     std::function<void()> on_done;

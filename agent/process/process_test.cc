@@ -172,6 +172,21 @@ TEST_F(ReaperTest, AnOrphanThatNobodyOwnsIsCollected) {
   EXPECT_TRUE(IsGone(MakeOrphan("sleep 0.1")));
 }
 
+TEST_F(ReaperTest, AProcessThatIsGivenUpIsCollected) {
+  pid_t pid = 0;
+  {
+    Reaper::Hold hold(*reaper_);
+    pid = MakeOrphan("sleep 0.2");
+    hold.Adopt(pid);
+    auto pipes = MakePipes();
+    ASSERT_TRUE(pipes);
+    static_cast<void>(Process::Create(*reactor_, pid, UniqueFd(::pidfd_open(pid, 0)),
+                                      std::move(pipes->first),
+                                      {[this](pid_t gone) { reaper_->Forget(gone); }, {}}));
+  }
+  EXPECT_TRUE(IsGone(pid));
+}
+
 TEST_F(ReaperTest, AnAdoptedOneIsLeftToItsOwner) {
   pid_t pid = 0;
   {

@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "agent/attest/sha2.h"
+#include "agent/network/network.h"
 #include "agent/rpc/guest.h"
+#include "agent/rpc/metrics.h"
 #include "proto/agent.pb.h"
 #include "proto/health.pb.h"
 
@@ -23,26 +25,13 @@ using google::protobuf::MethodDescriptor;
 using google::protobuf::ServiceDescriptor;
 
 // What this agent does not do. A method in neither this list nor the table fails a test.
-constexpr std::array<std::string_view, 19> kUnimplemented = {
-    "UpdateEphemeralMounts",
-    "RemoveStaleVirtiofsShareMounts",
-    "UpdateInterface",
-    "UpdateRoutes",
-    "ListInterfaces",
-    "ListRoutes",
-    "AddARPNeighbors",
-    "GetIPTables",
-    "SetIPTables",
-    "GetMetrics",
-    "GetDiagnosticData",
-    "GetVolumeStats",
-    "MemAgentMemcgSet",
-    "MemAgentCompactSet",
-    "OnlineCPUMem",
-    "MemHotplugByProbe",
-    "AddSwap",
-    "AddSwapPath",
-    "ResizeVolume",
+constexpr std::array<std::string_view, 12> kUnimplemented = {
+    "UpdateEphemeralMounts", "RemoveStaleVirtiofsShareMounts",
+    "GetIPTables",           "SetIPTables",
+    "GetDiagnosticData",     "MemAgentMemcgSet",
+    "MemAgentCompactSet",    "OnlineCPUMem",
+    "MemHotplugByProbe",     "AddSwap",
+    "AddSwapPath",           "ResizeVolume",
 };
 
 template <typename T>
@@ -121,6 +110,9 @@ void AgentService::AddContainerMethods() {
   Add<grpc::StatsContainerRequest>(
       "StatsContainer", [c](const auto& r) { return c->StatsContainer(r.container_id()); },
       /*quiet=*/true);
+  Add<grpc::VolumeStatsRequest>(
+      "GetVolumeStats", [c](const auto& r) { return c->VolumeStats(r.volume_guest_path()); },
+      /*quiet=*/true);
 }
 
 void AgentService::AddStreamMethods() {
@@ -148,9 +140,35 @@ void AgentService::AddMachineMethods() {
   Add<grpc::ReseedRandomDevRequest>("ReseedRandomDev", [init, not_init](const auto& r) {
     return init ? ReseedRandom(r) : Result<void>(not_init);
   });
+  Add<grpc::GetMetricsRequest>(
+      "GetMetrics",
+      [](const auto&) {
+        grpc::Metrics metrics;
+        metrics.set_metrics(GuestMetrics());
+        return Result<grpc::Metrics>(std::move(metrics));
+      },
+      /*quiet=*/true);
+  AddNetworkMethods();
   // Its own success puts another policy in force, so it has no state of the old one to change.
   methods_["SetPolicy"] = {
       true, false, [this](const Message& request, const Call& call) { SetPolicy(request, call); }};
+}
+
+// Elsewhere than in a guest of its own, the network is not the agent's.
+void AgentService::AddNetworkMethods() {
+  const bool init = init_;
+  const Error not_init(Code::kFailedPrecondition, "this agent is not PID 1 of its machine");
+  Add<grpc::UpdateInterfaceRequest>("UpdateInterface", [init, not_init](const auto& r) {
+    return init ? UpdateInterface(r.interface()) : Result<types::Interface>(not_init);
+  });
+  Add<grpc::UpdateRoutesRequest>("UpdateRoutes", [init, not_init](const auto& r) {
+    return init ? UpdateRoutes(r.routes()) : Result<grpc::Routes>(not_init);
+  });
+  Add<grpc::AddARPNeighborsRequest>("AddARPNeighbors", [init, not_init](const auto& r) {
+    return init ? AddNeighbors(r.neighbors()) : Result<void>(not_init);
+  });
+  Add<grpc::ListInterfacesRequest>("ListInterfaces", [](const auto&) { return ListInterfaces(); });
+  Add<grpc::ListRoutesRequest>("ListRoutes", [](const auto&) { return ListRoutes(); });
 }
 
 void AgentService::SetPolicy(const Message& request, const Call& call) {

@@ -55,6 +55,7 @@ class AgentService {
   void AddContainerMethods();
   void AddStreamMethods();
   void AddMachineMethods();
+  void AddNetworkMethods();
 
   void Handle(const google::protobuf::MethodDescriptor& descriptor, ttrpc::Call call,
               ttrpc::Responder responder);

@@ -55,6 +55,10 @@ class RecordingContainers : public ContainerService {
     TRY(Note("StatsContainer"));
     return grpc::StatsContainerResponse();
   }
+  Result<grpc::VolumeStatsResponse> VolumeStats(const std::string&) override {
+    TRY(Note("VolumeStats"));
+    return grpc::VolumeStatsResponse();
+  }
   Result<void> CloseStdin(const grpc::CloseStdinRequest&) override { return Note("CloseStdin"); }
   Result<void> TtyWinResize(const grpc::TtyWinResizeRequest&) override {
     return Note("TtyWinResize");
@@ -327,6 +331,18 @@ TEST_F(AgentServiceTest, AWaitingCallIsAnsweredLaterAndMayBeAbandoned) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   EXPECT_FALSE(parked[0].wanted());
   parked[0].done(grpc::OOMEvent());  // Nobody listens; nothing happens.
+}
+
+TEST_F(AgentServiceTest, TheNetworkIsNotChangedOutsideAGuest) {
+  Serve(PolicyOfAll("true"));
+  EXPECT_EQ(CodeOf("UpdateInterface", grpc::UpdateInterfaceRequest()), Code::kFailedPrecondition);
+  EXPECT_EQ(CodeOf("UpdateRoutes", grpc::UpdateRoutesRequest()), Code::kFailedPrecondition);
+  EXPECT_EQ(CodeOf("AddARPNeighbors", grpc::AddARPNeighborsRequest()), Code::kFailedPrecondition);
+  grpc::Interfaces interfaces;
+  ASSERT_TRUE(Call("ListInterfaces", grpc::ListInterfacesRequest(), &interfaces));
+  EXPECT_GE(interfaces.interfaces_size(), 1);
+  grpc::Routes routes;
+  EXPECT_TRUE(Call("ListRoutes", grpc::ListRoutesRequest(), &routes));
 }
 
 TEST_F(AgentServiceTest, TheClockIsNotSetOutsideAGuest) {

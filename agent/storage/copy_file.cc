@@ -63,7 +63,7 @@ Result<void> FileCopier::Copy(const grpc::CopyFileRequest& request) {
       TRY_CONTEXT(RelativeTo(directory_, request.path()), "CopyFileRequest");
   TRY(CheckOwner(request));
   const std::uint32_t type = request.file_mode() & S_IFMT;
-  if (type == S_IFREG || type == 0) return CopyRegular(request, relative);
+  if (type == S_IFREG) return CopyRegular(request, relative);
   const UniqueFd parent = TRY(Parent(request, relative));
   const std::string name = relative.substr(relative.rfind('/') + 1);
   if (type == S_IFDIR) return MakeDirectory(request, parent, name);

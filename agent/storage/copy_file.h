@@ -25,7 +25,7 @@ class FileCopier {
   // Files go below directory, which is made if missing; nothing else may be.
   static Result<std::unique_ptr<FileCopier>> Create(std::string directory);
 
-  // Regular files, directories and symbolic links by file_mode's type; 0 is a regular file.
+  // Regular files, directories and symbolic links, by file_mode's type as the policy saw it.
   // InvalidArgument for other kinds, for a path outside or through a link, and for sizes and
   // offsets that contradict each other: the pieces come in order, without gaps, and add up to
   // file_size.

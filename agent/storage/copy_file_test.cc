@@ -160,7 +160,7 @@ TEST_F(CopyFileTest, NothingIsWrittenThroughALink) {
 }
 
 TEST_F(CopyFileTest, SpecialFilesAndOddOwnersAreRefused) {
-  for (const std::uint32_t type : {S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK, 0xF000}) {
+  for (const std::uint32_t type : {S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK, 0xF000, 0}) {
     EXPECT_EQ(CodeOf(Request("special", "", type | 0666)), Code::kInvalidArgument) << type;
   }
   auto request = Request("owner", "x");
