@@ -216,7 +216,7 @@ class Lexer {
     for (++at_; at_ < end;) {
       const char c = text_[at_++];
       if (c == '\n') NewLine();
-      if (c != '\r') out.push_back(c);
+      out.push_back(c);
     }
     ++at_;
     return out;

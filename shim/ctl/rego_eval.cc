@@ -4,6 +4,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "policy/crypto/families.h"
+#include "policy/yaml/yaml.h"
 #include "shim/ctl/commands.h"
 #include "shim/ctl/rego.h"
 
@@ -13,8 +15,11 @@ using policy::Member;
 using policy::Value;
 
 policy::Options RegoOptions(const RegoDialect& dialect) {
+  static const policy::BuiltinFamily kCrypto = policy_crypto::Family();
+  static const policy::BuiltinFamily kYaml = policy_yaml::Family();
   policy::Options options;
   options.dialect = dialect.dialect();
+  options.families = {&kCrypto, &kYaml};
   return options;
 }
 

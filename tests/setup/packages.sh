@@ -8,7 +8,7 @@ set -euo pipefail
 build=(cmake g++ git make ninja-build pkg-config libssl-dev libprotobuf-dev protobuf-compiler
   libgrpc++-dev protobuf-compiler-grpc nlohmann-json3-dev libspdlog-dev libfmt-dev libgtest-dev
   libbenchmark-dev libre2-dev libtomlplusplus-dev libcli11-dev libarchive-dev
-  zlib1g-dev libzstd-dev libxml2-utils libyaml-cpp-dev liblz4-dev)
+  zlib1g-dev libzstd-dev libxml2-utils libyaml-cpp-dev libyaml-dev liblz4-dev)
 lint=(clang-format-14 clang-tidy-14 shellcheck)
 fuzz=(clang-14 libclang-rt-14-dev)
 image=(binutils busybox-static cpio crun file kmod linux-image-6.12-cloud-amd64 lz4 xz-utils zstd)

@@ -25,6 +25,9 @@ std::span<const BuiltinFamily> DefaultFamilies() {
       BuiltinFamily{"graph", GraphBuiltins()},
       BuiltinFamily{"identity", IdentityBuiltins()},
       BuiltinFamily{"time", TimeBuiltins()},
+      BuiltinFamily{"json_schema", JsonSchemaBuiltins()},
+      BuiltinFamily{"graphql", GraphqlBuiltins()},
+      BuiltinFamily{"template", TemplateBuiltins()},
       BuiltinFamily{"refused", RefusedBuiltins()},
   };
   return kFamilies;

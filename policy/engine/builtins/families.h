@@ -25,6 +25,9 @@ std::span<const Builtin> NetBuiltins();       // net.cidr_*
 std::span<const Builtin> GraphBuiltins();
 std::span<const Builtin> IdentityBuiltins();  // uuid.*, uri.*
 std::span<const Builtin> TimeBuiltins();
-std::span<const Builtin> RefusedBuiltins();  // Known, and refused when a policy is loaded.
+std::span<const Builtin> JsonSchemaBuiltins();
+std::span<const Builtin> GraphqlBuiltins();
+std::span<const Builtin> TemplateBuiltins();  // strings.render_template
+std::span<const Builtin> RefusedBuiltins();   // Known, and refused when a policy is loaded.
 
 }  // namespace kata_cc::policy

@@ -115,12 +115,11 @@ BuiltinResult Parse(BuiltinContext& context, Operands x) {
     return BuiltinError("units.parse: spaces not allowed in resource strings");
   }
   const Amount amount = TRY(SplitAmount(text, kWords));
-  std::string unit(amount.unit);
   // "m" is milli and "M" mega; the case of the others does not matter.
-  if (unit.size() != 1 || unit != "m") unit = ToLower(unit.size() == 1 && unit == "M" ? "M" : unit);
-  if (amount.unit == "M") unit = "mega";
-  constexpr std::pair<std::string_view, int> kDecimal[] = {
-      {"", 0}, {"k", 3}, {"mega", 6}, {"g", 9}, {"t", 12}, {"p", 15}, {"e", 18}};
+  const bool milli = amount.unit == "m";
+  const std::string unit = ToLower(amount.unit);
+  constexpr std::pair<std::string_view, int> kDecimal[] = {{"", 0},   {"k", 3},  {"m", 6}, {"g", 9},
+                                                           {"t", 12}, {"p", 15}, {"e", 18}};
   constexpr std::pair<std::string_view, int> kBinary[] = {{"ki", 10}, {"mi", 20}, {"gi", 30},
                                                           {"ti", 40}, {"pi", 50}, {"ei", 60}};
   std::optional<Decimal> factor;
@@ -130,7 +129,7 @@ BuiltinResult Parse(BuiltinContext& context, Operands x) {
   for (const auto& [name, power] : kBinary) {
     if (name == unit) factor = TRY(Power(2, power));
   }
-  if (unit == "m") factor = Decimal::Parse("0.001");
+  if (milli) factor = Decimal::Parse("0.001");
   const Decimal number = TRY(ParseNumber(amount.number, kWords));
   if (!factor) {
     return BuiltinError("units.parse: unit " + std::string(amount.unit) + " not recognized");
