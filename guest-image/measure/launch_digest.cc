@@ -2,6 +2,7 @@
 #include "guest-image/measure/launch_digest.h"
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 
 #include "guest-image/measure/ovmf.h"
@@ -52,8 +53,15 @@ class SnpDigest {
   }
 
   void AddPage(PageType type, std::uint64_t gpa, ByteView page) {
+    // Most of a firmware is padding: a page of one byte throughout is hashed once.
+    const bool padding = std::memcmp(page.data(), page.data() + 1, page.size() - 1) == 0;
+    if (padding && padding_byte_ == page[0]) return Update(type, gpa, padding_digest_);
     Sha384Digest contents;
     sha384_.Hash({page}, contents);
+    if (padding) {
+      padding_byte_ = page[0];
+      padding_digest_ = contents;
+    }
     Update(type, gpa, contents);
   }
 
@@ -73,6 +81,8 @@ class SnpDigest {
  private:
   Hasher sha384_;
   Sha384Digest digest_{};
+  std::optional<std::uint8_t> padding_byte_;  // What padding_digest_ is of.
+  Sha384Digest padding_digest_{};
   std::uint64_t section_pages_ = 0;
 };
 

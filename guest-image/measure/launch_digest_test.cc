@@ -98,5 +98,30 @@ TEST(LaunchDigestTest, NumbersThatDoNotFitASignatureAreRefused) {
   EXPECT_FALSE(CpuSignature("Skylake"));
 }
 
+// Pages of padding are hashed once: the digest must not show it.
+TEST(LaunchDigestTest, PagesOfPaddingCountLikeAnyOther) {
+  const TestImage tail;
+  Bytes image;
+  for (const int fill : {0x00, 0x00, 0xff, 0x00, 0xff, 0xff, 0x41})
+    image.insert(image.end(), kPageSize, static_cast<std::uint8_t>(fill));
+  image[3 * kPageSize + 4095] = 1;  // All but its last byte are alike.
+  image.insert(image.end(), tail.bytes.begin(), tail.bytes.end());
+  Sha384Digest expected{};
+  for (std::size_t at = 0; at < image.size(); at += kPageSize) {
+    Bytes info(0x70);
+    std::copy(expected.begin(), expected.end(), info.begin());
+    const Sha384Digest contents = Sha384({ByteView(image).subspan(at, kPageSize)});
+    std::copy(contents.begin(), contents.end(), info.begin() + 0x30);
+    info[0x60] = 0x70;
+    info[0x62] = 1;
+    StoreLe<std::uint64_t>(info, 0x68, (std::uint64_t{1} << 32) - image.size() + at);
+    expected = Sha384({info});
+  }
+  LaunchInputs inputs;
+  inputs.mode = Mode::kSnpOvmfHash;
+  inputs.ovmf = image;
+  EXPECT_EQ(*LaunchDigest(inputs), Bytes(expected.begin(), expected.end()));
+}
+
 }  // namespace
 }  // namespace kata_cc::measure

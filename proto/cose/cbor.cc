@@ -120,8 +120,8 @@ class Decoder {
       if (!seen.emplace(key.kind, integer ? std::to_string(key.number) : key.string).second) {
         return Bad("key of a map is there twice");
       }
-      Value item = TRY(Item(depth + 1));
-      value.entries.emplace_back(std::move(key), std::move(item));
+      value.keys.push_back(std::move(key));
+      value.items.push_back(TRY(Item(depth + 1)));
     }
     return {};
   }
@@ -160,14 +160,14 @@ std::optional<std::int64_t> Value::Integer() const {
 }
 
 const Value* Value::Find(std::int64_t key) const {
-  for (const auto& [candidate, value] : entries)
-    if (candidate.Integer() == key) return &value;
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    if (keys[i].Integer() == key) return &items[i];
   return nullptr;
 }
 
 const Value* Value::Find(std::string_view key) const {
-  for (const auto& [candidate, value] : entries)
-    if (candidate.Is(Kind::kText) && candidate.string == key) return &value;
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    if (keys[i].Is(Kind::kText) && keys[i].string == key) return &items[i];
   return nullptr;
 }
 

@@ -22,8 +22,8 @@ struct Value {
   Kind kind = Kind::kNull;
   std::uint64_t number = 0;  // The integer; of kNegative n it is -1 - n; a tag's number; a bool.
   std::string string;        // kBytes, kText.
-  std::vector<Value> items;  // kArray; kTag: the one tagged value.
-  std::vector<std::pair<Value, Value>> entries;  // kMap.
+  std::vector<Value> items;  // kArray; kTag: the one tagged value; kMap: the values,
+  std::vector<Value> keys;   // whose keys these are, one for one.
 
   bool Is(Kind wanted) const { return kind == wanted; }
   ByteView bytes() const { return AsBytes(string); }

@@ -40,14 +40,16 @@ Result<Proof> Fold(const Value& proof) {
   const Error error(Code::kInvalidArgument, "receipt: malformed proof");
   const Value* const leaf = proof.Find(1);
   const Value* const path = proof.Find(2);
-  if (leaf == nullptr || path == nullptr || leaf->items.size() != 3 || !path->Is(Kind::kArray) ||
-      !IsDigest(leaf->items[0]) || !leaf->items[1].Is(Kind::kText) || !IsDigest(leaf->items[2])) {
+  if (leaf == nullptr || path == nullptr || !leaf->Is(Kind::kArray) || leaf->items.size() != 3 ||
+      !path->Is(Kind::kArray) || !IsDigest(leaf->items[0]) || !leaf->items[1].Is(Kind::kText) ||
+      !IsDigest(leaf->items[2])) {
     return error;
   }
   Digest node =
       Sha256({leaf->items[0].bytes(), Sha256({leaf->items[1].bytes()}), leaf->items[2].bytes()});
   for (const Value& step : path->items) {
-    if (step.items.size() != 2 || !step.items[0].Is(Kind::kBool) || !IsDigest(step.items[1])) {
+    if (!step.Is(Kind::kArray) || step.items.size() != 2 || !step.items[0].Is(Kind::kBool) ||
+        !IsDigest(step.items[1])) {
       return error;
     }
     const ByteView sibling = step.items[1].bytes();
@@ -58,7 +60,7 @@ Result<Proof> Fold(const Value& proof) {
 
 void JudgeProofs(const Sign1& message, const Value& proofs, const Digest& wanted, EVP_PKEY* key,
                  Receipt& receipt) {
-  receipt.valid = !proofs.items.empty();
+  receipt.valid = proofs.Is(Kind::kArray) && !proofs.items.empty();
   for (const Value& encoded : proofs.items) {
     const Result<Value> value = cbor::Decode(encoded.bytes());
     const Result<Proof> proof = value ? Fold(*value) : value.error();

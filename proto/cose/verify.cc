@@ -70,6 +70,7 @@ std::vector<X509Ptr> ReadChain(const Value& header) {
     (void)add(*value);
     return chain;
   }
+  if (!value->Is(Kind::kArray)) return {};
   for (const Value& item : value->items)
     if (!add(item)) return {};
   return chain;
