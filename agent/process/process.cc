@@ -33,7 +33,7 @@ Error Removed(const char* what) {
 std::shared_ptr<Process> Process::Create(Reactor& reactor, pid_t pid, UniqueFd pidfd, Stdio stdio,
                                          Events events) {
   // Deleted on the reactor thread, for the watches are its own; or with the reactor's last tasks.
-  const std::shared_ptr<Process> process(
+  std::shared_ptr<Process> process(
       new Process(reactor, pid, std::move(pidfd), std::move(stdio), std::move(events)),
       [&reactor](Process* raw) {
         reactor.Post([owner = std::shared_ptr<Process>(raw, [](Process* p) { delete p; })] {});

@@ -306,7 +306,8 @@ Result<StorageTable::Mounted> StorageTable::MountOverlay(const grpc::Storage& st
     const std::string below = TRY(RelativeTo(config_.run_dir, layer));
     layers.push_back(TRY(OpenBeneath(root_, below)));
     // By descriptor: short, for mount(2) takes a page of options.
-    overlay.data += (i == 0 ? "lowerdir=" : ":") + PathOf(layers.back());
+    overlay.data += i == 0 ? "lowerdir=" : ":";
+    overlay.data += PathOf(layers.back());
     if (colon == std::string_view::npos) break;
     rest.remove_prefix(colon + 1);
   }
