@@ -34,6 +34,7 @@ constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 40;
 
 // Names in run_dir that are no container's.
 constexpr std::string_view kSealedMounts = "/sealed";
+constexpr const char* kCopiedFiles = "/shared/";
 constexpr std::array<std::string_view, 3> kReserved = {"console", "sandbox", "shared"};
 
 // What a container may write to its file system: it is its own memory, so half of its limit, lest
@@ -179,12 +180,14 @@ Result<void> Containers::Build(Container& container, const grpc::CreateContainer
   const std::string bundle = BundleOf(container.id);
   if (::mkdir(bundle.c_str(), 0755) != 0 && errno != EEXIST) return ErrnoError(errno, "bundle");
   context.bundle = bundle;
-  GuestSpec guest = TRY(MakeGuestSpec(request, context));
-  // After the sources of the mounts were checked, before anything of the container runs.
+  // Before the mounts are prepared: a file that is replaced later is not the one that was opened.
   for (const grpc::Mount& mount : request.oci().mounts()) {
-    if (!paths_.unseal_files || !mount.destination().starts_with(kSealedMounts)) continue;
-    TRY_CONTEXT(paths_.unseal_files(mount.source()), mount.destination());
+    const bool sealed = paths_.unseal_files && mount.destination().starts_with(kSealedMounts) &&
+                        mount.source().starts_with(paths_.run_dir + kCopiedFiles) &&
+                        mount.source().find("/..") == std::string::npos;
+    if (sealed) TRY_CONTEXT(paths_.unseal_files(mount.source()), mount.destination());
   }
+  GuestSpec guest = TRY(MakeGuestSpec(request, context));
   if (paths_.unseal_process) TRY(paths_.unseal_process(*guest.spec.mutable_process()));
   container.init_spec = guest.spec.process();
   TRY(SetNetworkSysctls(guest));

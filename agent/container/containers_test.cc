@@ -331,6 +331,49 @@ TEST_F(ContainersTest, ACopiedFileIsMountedIntoTheContainer) {
   EXPECT_EQ(*Wait("web"), 1) << "it is read-only";
 }
 
+TEST_F(ContainersTest, SealedValuesAndFilesAreOpenedBeforeAnythingRuns) {
+  Close();
+  paths_.unseal_process = [](grpc::Process& process) -> Result<void> {
+    for (std::string& entry : *process.mutable_env()) {
+      if (entry == "A=sealed.bad") return Error(Code::kPermissionDenied, "not sealed by the owner");
+      if (entry == "A=sealed.good") entry = "A=opened";
+    }
+    return {};
+  };
+  paths_.unseal_files = [](const std::string& path) {
+    return WriteFile(path + "/password", AsBytes("opened\n"));
+  };
+  Open();
+  grpc::CopyFileRequest copy;
+  copy.set_path(paths_.run_dir + "/shared/containers/web-volume/password");
+  copy.set_file_mode(S_IFREG | 0644);
+  copy.set_dir_mode(0755);
+  copy.set_file_size(7);
+  copy.set_data("sealed\n");
+  ASSERT_TRUE(containers_->CopyFile(copy));
+  auto request = Request("web", {"sh", "-c", "echo $A; cat /sealed/password; sleep 1000"});
+  request.mutable_oci()->mutable_process()->add_env("A=sealed.good");
+  grpc::Mount& mount = *request.mutable_oci()->add_mounts();
+  mount.set_destination("/sealed");
+  mount.set_type("bind");
+  mount.set_source(paths_.run_dir + "/shared/containers/web-volume");
+  mount.add_options("rbind");
+  mount.add_options("ro");
+  Create(request);
+  Start("web");
+  std::string output;
+  while (output.size() < 14)
+    output += *Read("web");
+  EXPECT_EQ(output, "opened\nopened\n");
+
+  auto bad = Request("bad", {"true"});
+  bad.mutable_oci()->mutable_process()->add_env("A=sealed.bad");
+  const auto refused = containers_->CreateContainer(bad);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::kPermissionDenied);
+  EXPECT_FALSE(fs::exists(paths_.run_dir + "/bad"));
+}
+
 TEST_F(ContainersTest, SigpipeIsNotIgnoredInAContainer) {
   Run("web", {"sh", "-c", "yes | true; yes | head -n 1 >/dev/null; grep SigIgn /proc/self/status"});
   const std::string output = ReadAll("web");

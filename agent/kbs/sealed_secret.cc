@@ -217,20 +217,24 @@ Result<bool> Unsealer::UnsealFile(const std::string& path) const {
   return true;
 }
 
-Result<void> Unsealer::UnsealFiles(const std::string& dir) const {
+Result<void> Unsealer::UnsealFiles(const std::string& path) const {
   constexpr int kMaxFiles = 1000;
   std::vector<std::string> files;
   std::error_code error;
+  if (std::filesystem::is_regular_file(std::filesystem::symlink_status(path, error))) {
+    TRY(UnsealFile(path));
+    return {};
+  }
   // The whole list first: replacing a file makes another one.
-  for (auto it = std::filesystem::recursive_directory_iterator(dir, error);
+  for (auto it = std::filesystem::recursive_directory_iterator(path, error);
        !error && it != std::filesystem::recursive_directory_iterator(); it.increment(error)) {
     if (!it->is_regular_file(error) || it->is_symlink(error)) continue;
     if (files.size() == kMaxFiles) {
-      return Error(Code::kResourceExhausted, "sealed files: " + dir + ": too many");
+      return Error(Code::kResourceExhausted, "sealed files: " + path + ": too many");
     }
     files.push_back(it->path());
   }
-  if (error) return ErrnoError(error.value(), "sealed files: " + dir);
+  if (error) return ErrnoError(error.value(), "sealed files: " + path);
   for (const std::string& file : files)
     TRY(UnsealFile(file));
   return {};

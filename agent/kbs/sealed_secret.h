@@ -54,8 +54,9 @@ class Unsealer {
   // and keeps mode and owner. Gives whether it was one.
   Result<bool> UnsealFile(const std::string& path) const;
 
-  // The files below dir, which holds no more than a volume of secrets does. Links are not followed.
-  Result<void> UnsealFiles(const std::string& dir) const;
+  // A file, or the files below a directory that holds no more than a volume of secrets does. Links
+  // are not followed.
+  Result<void> UnsealFiles(const std::string& path) const;
 
  private:
   Result<Secret> SigningKey(const std::string& key_id) const;

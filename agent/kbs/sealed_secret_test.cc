@@ -134,6 +134,9 @@ TEST_F(SealedSecrets, AllFilesOfAVolumeAreUnsealed) {
   ASSERT_TRUE(WriteFile(dir_ + "/volume/c", AsBytes(Sealed("wrong-key"))));
   EXPECT_FALSE(Make().UnsealFiles(dir_ + "/volume"));
   EXPECT_FALSE(Make().UnsealFiles(dir_ + "/none"));
+  ASSERT_TRUE(WriteFile(dir_ + "/one", AsBytes(Sealed("vault"))));
+  ASSERT_TRUE(Make().UnsealFiles(dir_ + "/one"));
+  EXPECT_EQ(AsString(*ReadFile(dir_ + "/one", 100)), value_);
 }
 
 TEST(SealedSecret, RefusesWhatIsNone) {
