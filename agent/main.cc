@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "agent/attest/initdata.h"
 #include "agent/boot/early_boot.h"
 #include "agent/boot/kernel_command_line.h"
+#include "agent/boot/kernel_modules.h"
 #include "agent/boot/transport.h"
 #include "agent/container/container_service.h"
 #include "agent/options.h"
@@ -48,10 +50,18 @@ Result<Options> BootMachine() {
   TRY(MountFileSystems());
   const std::string text = AsString(TRY(ReadFile("/proc/cmdline", 64U << 10)));
   const KernelCommandLine line = TRY(ParseKernelCommandLine(text));
-  TRY(LoadModules("/lib/modules"));
+  const std::shared_ptr<KernelModules> modules = TRY(KernelModules::Open("/lib/modules"));
+  TRY(modules->Need(""));
   TRY_CONTEXT(BringLoopbackUp(), "boot");
   TRY(SetHostname("kata-cc"));
-  return OptionsOf(line);
+  Options options = OptionsOf(line);
+  if (options.transport == Transport::kVsock) TRY(modules->Need("vsock"));
+  if (options.tee == Tee::kSnp) {
+    TRY(modules->Need("snp"));
+    MountConfigfs();
+  }
+  options.paths.need_module = [modules](std::string_view name) { return modules->Need(name); };
+  return options;
 }
 
 Result<std::optional<std::string>> InitdataDocument(const Options& options) {

@@ -2,14 +2,12 @@
 #include "agent/boot/early_boot.h"
 
 #include <fcntl.h>
-#include <linux/module.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -18,7 +16,6 @@
 #include <cstdlib>
 #include <string>
 
-#include "agent/boot/module_list.h"
 #include "base/file.h"
 #include "base/unique_fd.h"
 
@@ -115,16 +112,6 @@ void OpenStandardStreams() {
   }
 }
 
-Result<void> LoadModule(const std::string& path, const ModuleEntry& entry) {
-  const UniqueFd file = TRY(OpenFile(path, O_RDONLY));
-  const bool compressed = path.ends_with(".xz") || path.ends_with(".zst") || path.ends_with(".gz");
-  const int flags = compressed ? MODULE_INIT_COMPRESSED_FILE : 0;
-  if (::syscall(SYS_finit_module, file.get(), entry.parameters.c_str(), flags) == 0) return {};
-  if (errno == EEXIST) return {};
-  if (entry.optional && (errno == ENODEV || errno == ENXIO)) return {};
-  return ErrnoError(errno, "load module " + entry.path);
-}
-
 }  // namespace
 
 Result<void> MountFileSystems() {
@@ -140,22 +127,13 @@ Result<void> MountFileSystems() {
       return ErrnoError(errno, std::string("mount ") + mount.target);
     }
   }
-  // Where attestation reports are asked for; a kernel without it has /dev/sev-guest.
-  static_cast<void>(::mount("configfs", "/sys/kernel/config", "configfs", kPlain, ""));
   TRY(MakeLinks());
   OpenStandardStreams();
   return EnableControllers();
 }
 
-Result<void> LoadModules(std::string_view modules_dir) {
-  const std::string dir(modules_dir);
-  const std::string text =
-      AsString(TRY_CONTEXT(ReadFile(dir + "/kata-cc.list", 64U << 10), "module list"));
-  for (const ModuleEntry& entry : TRY(ParseModuleList(text))) {
-    const bool absolute = entry.path.starts_with('/');
-    TRY(LoadModule(absolute ? entry.path : dir + "/" + entry.path, entry));
-  }
-  return {};
+void MountConfigfs() {
+  static_cast<void>(::mount("configfs", "/sys/kernel/config", "configfs", kPlain, ""));
 }
 
 Result<void> BringLoopbackUp() {

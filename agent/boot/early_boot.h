@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What PID 1 does before anything else: file systems, device links, modules, loopback; and how it
+// What PID 1 does before anything else: file systems, device links, loopback; and how it
 // ends. Only PID 1 calls these, on its one thread.
 #pragma once
 
@@ -14,8 +14,8 @@ namespace kata_cc::agent {
 // Also a clean environment: what the kernel passes on from its command line is dropped.
 Result<void> MountFileSystems();
 
-// Loads what <modules_dir>/kata-cc.list names, in its order.
-Result<void> LoadModules(std::string_view modules_dir);
+// Where attestation reports are asked for, once the kernel has it; one without has /dev/sev-guest.
+void MountConfigfs();
 
 Result<void> BringLoopbackUp();
 Result<void> SetHostname(std::string_view name);

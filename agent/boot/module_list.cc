@@ -18,6 +18,15 @@ Result<std::vector<ModuleEntry>> ParseModuleList(std::string_view text) {
     if (first == std::string_view::npos) continue;
     line = line.substr(first, line.find_last_not_of(" \t") - first + 1);
     ModuleEntry entry;
+    if (line.front() == '@') {
+      const std::size_t space = line.find_first_of(" \t");
+      if (space == std::string_view::npos || space == 1) {
+        return Error(Code::kInvalidArgument,
+                     "module list: line " + std::to_string(number) + ": not a group and a path");
+      }
+      entry.group = line.substr(1, space - 1);
+      line.remove_prefix(line.find_first_not_of(" \t", space));
+    }
     if (line.front() == '?') {
       entry.optional = true;
       line.remove_prefix(1);

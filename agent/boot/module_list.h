@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The list of kernel modules in the initrd: a line each, `path [parameters]`, the path relative to
-// the list's directory; a leading `?` when the module may find no device (ENODEV). `#` comments.
+// The list of kernel modules in the initrd: a line each, `[@group ][?]path [parameters]`, the path
+// relative to the list's directory; `?` when the module may find no device (ENODEV). `#` comments.
 #pragma once
 
 #include <string>
@@ -14,6 +14,7 @@ namespace kata_cc::agent {
 struct ModuleEntry {
   std::string path;
   std::string parameters;
+  std::string group;  // Loaded when the group is needed; empty: always.
   bool optional = false;
 };
 

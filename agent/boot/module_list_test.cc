@@ -23,6 +23,20 @@ TEST(ModuleList, KeepsOrderParametersAndOptional) {
   EXPECT_TRUE((*list)[2].optional);
 }
 
+TEST(ModuleList, AGroupComesFirst) {
+  const auto list = ParseModuleList("@snp ?sev-guest.ko\n@overlay  overlay.ko index=off\nx.ko\n");
+  ASSERT_TRUE(list);
+  ASSERT_EQ(list->size(), 3U);
+  EXPECT_EQ((*list)[0].group, "snp");
+  EXPECT_EQ((*list)[0].path, "sev-guest.ko");
+  EXPECT_TRUE((*list)[0].optional);
+  EXPECT_EQ((*list)[1].group, "overlay");
+  EXPECT_EQ((*list)[1].parameters, "index=off");
+  EXPECT_EQ((*list)[2].group, "");
+  EXPECT_FALSE(ParseModuleList("@snp\n"));
+  EXPECT_FALSE(ParseModuleList("@ x.ko\n"));
+}
+
 TEST(ModuleList, RefusesPathsOutOfItsDirectory) {
   EXPECT_FALSE(ParseModuleList("ok.ko\n../x.ko\n"));
   EXPECT_FALSE(ParseModuleList("? x.ko\n"));

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "agent/process/reply.h"
 #include "base/reactor.h"
@@ -23,7 +24,10 @@ struct ContainerPaths {
   std::string cgroup_root = "/sys/fs/cgroup";  // cgroup v2 mount.
   std::string cgroup_parent = "/kata-cc";      // Of the containers' groups, below it.
   std::string resolv_conf;                     // Gets the pod's name servers; empty: no file does.
-  std::string proc_sys;        // Where network sysctls of pods are set; empty: they are refused.
+  std::string proc_sys;  // Where network sysctls of pods are set; empty: they are refused.
+  // Has the kernel learn a file system, or "verity", before it is used
+  // (agent/boot/kernel_modules.h).
+  std::function<Result<void>(std::string_view)> need_module;
   bool verified_only = false;  // Refuse block devices whose content no root hash vouches for.
   // What unseals a process's environment, and the files below a directory of the guest that a
   // container mounts under /sealed (CoCo's sealed secrets). Not set: they stay as they are.

@@ -68,6 +68,7 @@ Result<void> Containers::Open() {
   StorageConfig config;
   config.run_dir = paths_.run_dir;
   config.verified_only = paths_.verified_only;
+  config.need_module = paths_.need_module;
   ScratchBudget budget = TRY(ScratchBudget::OfMachine());
   storage_ = TRY(StorageTable::Create(std::move(config), std::move(budget)));
   copier_ = TRY(FileCopier::Create(paths_.run_dir + "/shared/containers"));

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "agent/boot/early_boot.h"
+#include "agent/boot/kernel_modules.h"
 #include "agent/container/containers_fixture.h"
 
 namespace kata_cc::agent {
@@ -17,7 +18,9 @@ namespace {
 
 std::string Prepare() {
   if (const auto mounted = MountFileSystems(); !mounted) return mounted.error().message();
-  if (const auto loaded = LoadModules("/lib/modules"); !loaded) return loaded.error().message();
+  const auto modules = KernelModules::Open("/lib/modules");
+  if (!modules) return modules.error().message();
+  if (const auto loaded = (*modules)->Need(""); !loaded) return loaded.error().message();
   if (const auto up = BringLoopbackUp(); !up) return up.error().message();
   return {};
 }

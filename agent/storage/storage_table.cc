@@ -212,6 +212,10 @@ Result<UniqueFd> StorageTable::MakeMountPoint(const std::string& mount_point, Mo
   return target;
 }
 
+Result<void> StorageTable::Need(std::string_view module) {
+  return config_.need_module ? config_.need_module(module) : Result<void>();
+}
+
 Result<StorageTable::Mounted> StorageTable::MountBlock(const grpc::Storage& storage) {
   if (config_.verified_only) {
     return Error(Code::kPermissionDenied, "a layer without a root hash");
@@ -222,6 +226,7 @@ Result<StorageTable::Mounted> StorageTable::MountBlock(const grpc::Storage& stor
   }
   const MountOptions options = TRY(ParseMountOptions(OptionsOf(storage)));
   const BlockDevice device = TRY(FindBlockDevice(storage.source(), std::chrono::milliseconds(0)));
+  TRY(Need(storage.fstype()));
   Mounted mounted;
   const bool read_only_type = storage.fstype() == "squashfs" || storage.fstype() == "erofs";
   mounted.kind = read_only_type ? Kind::kLayer : Kind::kOther;
@@ -234,6 +239,8 @@ Result<StorageTable::Mounted> StorageTable::MountBlock(const grpc::Storage& stor
 Result<StorageTable::Mounted> StorageTable::MountLayer(const grpc::Storage& storage) {
   const LayerRequest layer = TRY(ParseLayer(storage, config_.run_dir + kLayersBelow));
   const BlockDevice device = TRY(FindBlockDevice(storage.source(), std::chrono::milliseconds(0)));
+  TRY(Need("verity"));
+  TRY(Need(verity::kFileSystem));
   Mounted mounted;
   mounted.kind = Kind::kLayer;
   auto verified = std::make_unique<DevicePart>(TRY(OpenLayer(layer, device)));
@@ -292,6 +299,7 @@ Result<StorageTable::Mounted> StorageTable::MountOverlay(const grpc::Storage& st
   if (!lower || !options.empty() || storage.fstype() != "overlay") {
     return Error(Code::kInvalidArgument, "an overlay has `lowerdir=` and no other option");
   }
+  TRY(Need("overlay"));
   // Exactly the layers of this request, in their order: no directory of another kind, none twice.
   std::vector<UniqueFd> layers;
   MountOptions overlay;

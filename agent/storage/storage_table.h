@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -22,6 +23,8 @@ struct StorageConfig {
   std::string run_dir;  // All mount points are below it.
   // Refuse block devices whose content no root hash vouches for, whatever they are for.
   bool verified_only = false;
+  // Has the kernel learn a file system, or "verity", before it is used; not set: it knows them.
+  std::function<Result<void>(std::string_view)> need_module;
   std::chrono::milliseconds hotplug_patience{3000};  // Kata's.
 };
 
@@ -89,6 +92,7 @@ class StorageTable {
   StorageTable(StorageConfig config, ScratchBudget budget, UniqueFd root)
       : config_(std::move(config)), budget_(std::move(budget)), root_(std::move(root)) {}
   Result<Use> MountOne(const grpc::Storage& storage, Request& request);
+  Result<void> Need(std::string_view module);
   Result<Mounted> MountBlock(const grpc::Storage& storage);
   Result<Mounted> MountLayer(const grpc::Storage& storage);
   Result<Mounted> MountEphemeral(const grpc::Storage& storage);

@@ -16,8 +16,10 @@ output=$(realpath "$2")
 
 die() { echo "build.sh: $*" >&2; exit 1; }
 
-# Loaded in this order; `?`: the machine may not have the device. Names, without the suffix.
-modules=(virtio_blk erofs squashfs overlay dm-verity ?sev-guest ?vmw_vsock_virtio_transport)
+# Loaded in this order: at boot, or GROUP: when the agent needs that. `?`: the machine may not have the
+# device. Names, without the suffix.
+modules=(virtio_blk erofs:erofs squashfs:squashfs overlay:overlay verity:dm-verity snp:?sev-guest
+  vsock:?vmw_vsock_virtio_transport)
 
 [[ -x $agent ]] || die "$agent: no such program"
 [[ $(file --brief "$agent") == *static* ]] || die "$agent: not statically linked"
@@ -66,22 +68,26 @@ done < <(ldd /usr/bin/crun | grep -o '/[^ ]*' | sort -u)
 # Debian's modules are compressed; the signature that the kernel checks is inside.
 list=$work/kata-cc.list
 : >"$list"
-add_module() {  # add_module FILE OPTIONAL: after those that it needs
+add_module() {  # add_module FILE PREFIX: after those that it needs; each group lists all of its own
   local name
   name=$(basename "$1" .ko.xz)
-  grep -qE "^\??$name\.ko$" "$list" && return
+  grep -qxF "$2$name.ko" "$list" && return
+  echo "$2$name.ko" >>"$list"
+  [[ -e $work/$name.ko ]] && return
   xz --decompress --stdout "$1" >"$work/$name.ko"
   add "/lib/modules/$name.ko" "$work/$name.ko" 644 "$image_package" "$(version_of "$image_package")"
-  echo "$2$name.ko" >>"$list"
 }
 for module in "${modules[@]}"; do
-  optional=
-  [[ $module == \?* ]] && optional="?"
-  depends=$(modprobe --set-version "$kernel" --show-depends "${module#\?}" 2>/dev/null) ||
-    die "module ${module#\?}: not in $image_package"
+  prefix=
+  [[ $module == *:* ]] && prefix="@${module%%:*} "
+  module=${module#*:}
+  [[ $module == \?* ]] && prefix+="?"
+  module=${module#\?}
+  depends=$(modprobe --set-version "$kernel" --show-depends "$module" 2>/dev/null) ||
+    die "module $module: not in $image_package"
   while read -r verb file _; do
     # CPU-specific checksums come by alias only; the generic ones are built in.
-    [[ $verb == insmod && $file != */arch/x86/crypto/* ]] && add_module "$file" "$optional"
+    [[ $verb == insmod && $file != */arch/x86/crypto/* ]] && add_module "$file" "$prefix"
   done <<<"$depends"
 done
 add /lib/modules/kata-cc.list "$list" 644 kata-cc "$(cat "$here/../../VERSION")"

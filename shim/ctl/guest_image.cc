@@ -163,7 +163,7 @@ Result<json> LaunchDigests(const std::string& dir, const LaunchOptions& options)
   vm.tee = shim::Tee::kSnp;
   vm.transport = TRY(ParseTransport(options.transport));
   vm.kernel_command_line = options.kernel_params;
-  const std::string line = TRY(shim::KernelCommandLine(vm));
+  const std::string line = TRY(shim::KernelCommandLine(vm, shim::Accelerator::kKvm));
   measure::LaunchInputs inputs;
   inputs.cpu_signature = TRY(measure::CpuSignature(kCpuModel));
   inputs.guest_features = options.guest_features;

@@ -63,7 +63,7 @@ Result<Guest> ReadGuest(const ReferenceInputs& inputs) {
   vm.kernel_command_line = config.kernel_params;
   vm.transport = config.transport;
   vm.tee = config.tee;
-  guest.command_line = TRY(shim::KernelCommandLine(vm));
+  guest.command_line = TRY(shim::KernelCommandLine(vm, shim::Accelerator::kKvm));
   guest.hashes = measure::HashKernel(guest.kernel.bytes, guest.initrd.bytes, guest.command_line);
   return guest;
 }

@@ -12,8 +12,11 @@ constexpr const char* kImageCommandLine = KATA_CC_IMAGE_COMMAND_LINE;  // Set by
 
 }  // namespace
 
-Result<std::string> KernelCommandLine(const VmConfig& config) {
+Result<std::string> KernelCommandLine(const VmConfig& config, Accelerator accelerator) {
   std::string line = kImageCommandLine;
+  // An emulated guest on a busy host measures its TSC wrongly, and its clock then runs at another
+  // speed; the PM timer's speed is known.
+  if (accelerator == Accelerator::kTcg) line += " clocksource=acpi_pm";
   line += config.transport == Transport::kVsock ? " kata_cc.transport=vsock"
                                                 : " kata_cc.transport=virtio-serial";
   line += " kata_cc.tee=";

@@ -12,6 +12,6 @@ namespace kata_cc::shim {
 
 // InvalidArgument for additions that are not printable ASCII, that set the transport or TEE (those
 // are said here, once), or that make it longer than the kernel reads (2,047 bytes).
-Result<std::string> KernelCommandLine(const VmConfig& config);
+Result<std::string> KernelCommandLine(const VmConfig& config, Accelerator accelerator);
 
 }  // namespace kata_cc::shim

@@ -328,7 +328,7 @@ Result<UniqueFd> LibvirtVm::OpenVmmPidfd() const {
 Result<std::unique_ptr<Vm>> Vm::Create(VmConfig config) {
   const Accelerator accelerator =
       config.accelerator == Accelerator::kAuto ? ProbeAccelerator() : config.accelerator;
-  config.kernel_command_line = TRY(KernelCommandLine(config));
+  config.kernel_command_line = TRY(KernelCommandLine(config, accelerator));
   if (config.tee == Tee::kSnp) TRY(RequireSnpHost(SnpHostOf(config)));
   struct stat info = {};
   for (const std::string* path : {&config.qemu_path, &config.kernel, &config.initrd})

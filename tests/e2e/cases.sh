@@ -17,7 +17,7 @@ show_logs() {
   local log
   tail -n 40 "$STACK/containerd/containerd.log" >&2
   for log in "$STACK"/libvirt/log/*.log; do
-    [[ -s $log ]] && { echo "--- $log" >&2; tail -n 15 "$log" >&2; }
+    if [[ -s $log ]]; then echo "--- $log" >&2; tail -n 15 "$log" >&2; fi
   done
   return 0
 }

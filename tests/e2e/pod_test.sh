@@ -150,19 +150,21 @@ containerd_restarted_finds_its_tasks() {
 }
 
 a_killed_container_answers_137_and_leaves_the_pod() {
-  local status=0
   stack_ctr tasks kill --signal SIGKILL app
   wait_until 20 has_status app STOPPED
-  stack_ctr tasks delete app || status=$?
-  expect "exit code" $status 137
+  expect "exit code" "$(stack_ctr tasks delete app 2>&1)" '*exit code 137*'
   stack_ctr containers delete app
   expect "sandbox" "$(status_of web)" RUNNING
 }
 
-an_id_can_be_used_again() {
-  local options
+an_id_is_used_once_in_a_pod() {
+  local options status=0 error
   mapfile -t options < <(pod_annotations container web)
-  run_pod run-exec --rm "${options[@]}" -- app true
+  error=$(run_pod run-exec --rm "${options[@]}" -- app true 2>&1) || status=$?
+  stack_ctr containers delete app >/dev/null 2>&1 || true
+  expect "exit code" $status 1
+  expect error "$error" '*container app exists, or did*'
+  run_pod run-exec --rm "${options[@]}" -- app2 true
 }
 
 events_come_in_order() {
@@ -268,7 +270,7 @@ run_cases output_and_exit_code_of_a_plain_run \
   update_changes_the_memory_limit calls_out_of_order_are_refused \
   the_shim_outlives_garbage_on_its_socket checkpoint_is_not_implemented \
   containerd_restarted_finds_its_tasks a_killed_container_answers_137_and_leaves_the_pod \
-  an_id_can_be_used_again events_come_in_order \
+  an_id_is_used_once_in_a_pod events_come_in_order \
   removing_the_sandbox_ends_the_vm_and_leaves_nothing \
   a_container_over_its_memory_limit_is_killed_with_an_event policy_that_denies_logs_shows_none \
   without_a_policy_nothing_runs a_policy_that_is_not_base64_is_refused \
