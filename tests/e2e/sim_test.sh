@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # tee = "sim" through a real containerd, shim and QEMU: the guest takes the policy that its
-# simulated report names, and then runs nothing whose content no root hash vouches for.
+# simulated report names, and runs verified layers only.
 set -euo pipefail
-export STACK_TEE=sim
+export STACK_TEE=sim STACK_SNAPSHOTTER=kata-cc
 # shellcheck source=tests/e2e/stack.sh
 source "$(dirname "$0")/stack.sh"
 # shellcheck source=tests/e2e/cases.sh
@@ -14,13 +14,15 @@ sim_dir=${sim_dir%\"}
 trap 'rm -rf "$sim_dir"; stack_stop' EXIT
 stack_start
 
-# The VM booted, its report named the policy, and only then the unverified layer was in the way.
-an_unverified_layer_is_refused_by_a_guest_that_took_the_policy() {
+a_verified_pod_runs_under_the_policy_of_the_report() {
+  expect output "$(run_pod run --rm -- sim0 sh -c 'echo verified')" verified
+}
+
+unverified_layers_are_refused() {
   local status=0 error
-  error=$(run_pod run --rm -- sim1 true 2>&1) || status=$?
+  error=$(STACK_SNAPSHOTTER=overlayfs run_pod run --rm -- sim1 true 2>&1) || status=$?
   expect "exit code" $status 1
-  expect error "$error" "*create container sim1: *"
-  expect error "$error" "*a layer without a root hash*"
+  expect error "$error" "*a confidential sandbox needs verified layers*"
 }
 
 both_sides_say_that_the_tee_is_simulated() {
@@ -44,6 +46,6 @@ nothing_is_left() {
   expect "leftovers" "$(stack_leftovers)" ''
 }
 
-run_cases an_unverified_layer_is_refused_by_a_guest_that_took_the_policy \
+run_cases a_verified_pod_runs_under_the_policy_of_the_report unverified_layers_are_refused \
   both_sides_say_that_the_tee_is_simulated a_guest_without_any_policy_runs_nothing \
   the_keys_are_of_this_installation_and_verify_no_report_by_themselves nothing_is_left

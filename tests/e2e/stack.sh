@@ -76,9 +76,16 @@ ${STACK_RUNTIME:-}
 dial_timeout = ${STACK_DIAL_TIMEOUT:-180}
 TOML
   export KATA_CONF_FILE=$STACK/configuration.toml
-  "$repository/tests/setup/containerd.sh" start "$STACK/containerd" "$(dirname "$shim")"
+  "$KATA_CC_BUILD/shim/snapshotter/kata-cc-snapshotter" --root "$STACK/snapshotter" \
+    --socket "$STACK/snapshotter.sock" --containerd "$STACK/containerd/containerd.sock" \
+    </dev/null >>"$STACK/snapshotter.log" 2>&1 &
+  STACK_SNAPSHOTTER_PID=$!
+  CONTAINERD_EXTRA="[proxy_plugins.kata-cc]
+  type = \"snapshot\"
+  address = \"$STACK/snapshotter.sock\"" \
+    "$repository/tests/setup/containerd.sh" start "$STACK/containerd" "$(dirname "$shim")"
   "$repository/tests/setup/busybox-image.sh" "$STACK/busybox.tar"
-  stack_ctr images import "$STACK/busybox.tar" >/dev/null
+  stack_ctr images import --snapshotter "${STACK_SNAPSHOTTER:-overlayfs}" "$STACK/busybox.tar" >/dev/null
   touch "$STACK/started"
 }
 
@@ -89,6 +96,7 @@ stack_stop() {
   if [[ ${STACK_NAMESPACE:-} ]]; then
     for pid in $(stack_shims) $(stack_vmms ""); do kill -9 "$pid" 2>/dev/null || true; done
   fi
+  if [[ ${STACK_SNAPSHOTTER_PID:-} ]]; then kill "$STACK_SNAPSHOTTER_PID" 2>/dev/null || true; fi
   "$repository/tests/setup/libvirtd.sh" stop "$STACK/libvirt" || true
   for path in /run/kata-cc/*; do
     grep -qsF "$STACK" "$path/sandbox.json" && rm -rf "$path"
@@ -105,7 +113,8 @@ policy_annotation() {  # policy_annotation NAME-or-FILE
 }
 
 # run_pod POLICY [ctr run option...] -- ID COMMAND...: a container that is its own sandbox, unless
-# the options say otherwise. POLICY "-" sends none.
+# the options say otherwise. POLICY "-" sends none. STACK_SNAPSHOTTER: kata-cc, for verified layers; else
+# overlayfs.
 run_pod() {
   local policy=$1 options=()
   shift
@@ -114,8 +123,8 @@ run_pod() {
   local id=$1
   shift
   [[ $policy == - ]] || options+=(--annotation "$(policy_annotation "$policy")")
-  stack_ctr run --runtime io.containerd.kata-cc.v2 --fifo-dir "$STACK/fifo" "${options[@]}" \
-    "$IMAGE_NAME" "$id" "$@"
+  stack_ctr run --runtime io.containerd.kata-cc.v2 --fifo-dir "$STACK/fifo" \
+    --snapshotter "${STACK_SNAPSHOTTER:-overlayfs}" "${options[@]}" "$IMAGE_NAME" "$id" "$@"
 }
 
 # exec_in [ctr exec option...] CONTAINER COMMAND...
