@@ -101,15 +101,20 @@ struct Solutions {
   Prints prints;
 };
 
+// One call at a time, from any thread; what it gives out (values, prints) shares memory with it
+// without atomic counts, so it is used and dropped while no other thread calls the engine. Answers
+// as JSON are copies and free of that. Engines share nothing with each other.
 class Engine {
  public:
   // Parses and compiles; InvalidArgument with name:line:column on the first errors. Data is the
-  // base document (an object).
+  // base document (an object), copied. Linear in the text and the data.
   static Result<std::unique_ptr<Engine>> Load(std::vector<Module> modules, nlohmann::json data,
                                               Options options = {});
   virtual ~Engine() = default;
 
-  // Evaluates data.<path>, e.g. "agent_policy.ExecProcessRequest". One call at a time.
+  // Evaluates data.<path>, e.g. "agent_policy.ExecProcessRequest". Copies the input and the answer;
+  // what it costs beyond that is the policy's affair, within the limits. ResourceExhausted: a
+  // limit; Aborted: a conflict of definitions; others: a builtin failed, when that is strict.
   virtual Result<Answer> Query(std::string_view path, const nlohmann::json& input) = 0;
 
   // The same on values, which keep numbers exact. No input: undefined. Steps are those it took.
@@ -136,7 +141,8 @@ class Engine {
   // Evaluation steps of the last call.
   virtual std::uint64_t steps() const = 0;
 
-  // Applies RFC 6902 operations to the base document: all of them, or none and an error.
+  // Applies RFC 6902 operations to the base document: all of them, or none and an error. Copies the
+  // objects and arrays on each path (members are shared, not copied), and nothing else.
   virtual Result<void> PatchData(const nlohmann::json& operations) = 0;
 };
 

@@ -339,7 +339,10 @@ Result<TimeZone> LoadZone(std::string_view name) {
   if (!plain) return unknown();
   std::ifstream file("/usr/share/zoneinfo/" + std::string(name), std::ios::binary);
   if (!file) return unknown();
-  std::string bytes(std::istreambuf_iterator<char>(file), {});
+  // Not by an iterator, which throws when the name is a directory's.
+  std::string bytes(kMaxZoneBytes + 1, '\0');
+  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  bytes.resize(static_cast<std::size_t>(file.gcount()));
   if (bytes.size() > kMaxZoneBytes || bytes.empty()) return unknown();
   return TimeZone::ParseTzif(bytes);
 }

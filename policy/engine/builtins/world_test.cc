@@ -82,6 +82,7 @@ TEST(TimeBuiltinsTest, ParseAndFormat) {
        {"time.format", R"([[1670006453141828752, "UTC", "Mon Jan 02 15:04:05 -0700 2006"]])",
         R"("Fri Dec 02 18:40:53 +0000 2022")"},
        {"time.format", R"([[0, "No/Such_Zone"]])", "error: unknown time zone No/Such_Zone"},
+       {"time.format", R"([[0, "Asia/"]])", "error: unknown time zone Asia/"},
        {"time.format", R"([[0, "../../etc/passwd"]])", "error: unknown time zone..."}});
 }
 
