@@ -32,12 +32,15 @@ Result<std::unique_ptr<Loaded>> MakeAs(const std::vector<Module>& modules, const
   parse.v1 = v1;
   out->v1 = v1;
   Program& program = out->program;
+  // A package's annotations may stand in another of its modules than the one that asks for them.
+  const bool wanted = std::any_of(modules.begin(), modules.end(), [](const Module& module) {
+    return module.text.find("rego.metadata.") != std::string::npos;
+  });
   for (const Module& module : modules) {
     parse.module_index = static_cast<std::uint32_t>(program.modules.size());
     program.module_names.push_back(module.name);
     program.modules.push_back(TRY(ParseModule(module.name, module.text, parse)));
     const Builtin* yaml = out->builtins.Find("yaml.unmarshal");
-    const bool wanted = module.text.find("rego.metadata.") != std::string::npos;
     if (wanted && yaml != nullptr) ReadAnnotations(program.modules.back(), *yaml);
   }
   out->compiler = std::make_unique<Compiler>(program, out->builtins);
