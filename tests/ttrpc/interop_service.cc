@@ -80,7 +80,7 @@ Result<UniqueFd> ListenUnix(const std::string& path) {
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const sockaddr_un address = UnixAddress(path);
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
-      ::listen(fd.get(), 128) != 0) {
+      ::listen(fd.get(), SOMAXCONN) != 0) {
     return ErrnoError(errno, path);
   }
   return fd;
