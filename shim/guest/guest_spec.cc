@@ -7,6 +7,7 @@
 #include <array>
 #include <fstream>
 
+#include "shim/guest/volumes.h"
 #include "shim/sandbox/launch_data.h"
 
 namespace kata_cc::shim {
@@ -41,7 +42,7 @@ std::string GuestCopyPath(const std::string& container_id, const std::string& de
   return kGuestSharedDir + container_id + "-" + RandomHex() + "-" + (base.empty() ? "root" : base);
 }
 
-Result<void> TranslateMounts(const std::string& container_id, GuestSpec* guest) {
+Result<void> TranslateMounts(const GuestSpecOptions& options, GuestSpec* guest) {
   for (grpc::Mount& mount : *guest->spec.mutable_mounts()) {
     if (!IsBind(mount)) continue;
     if (mount.destination() == "/dev/shm") {
@@ -56,7 +57,20 @@ Result<void> TranslateMounts(const std::string& container_id, GuestSpec* guest) 
       if (IsUnder(source, dir))
         return Error(Code::kInvalidArgument, what + "the host's " + dir + " is not shared");
     }
-    guest->copies.push_back({source, GuestCopyPath(container_id, mount.destination())});
+    const VolumeKind kind = KindOfVolume(source, mount.destination());
+    if (kind == VolumeKind::kEmptyDir) {
+      guest->storages.push_back(
+          TRY_CONTEXT(EmptyDirStorage(source, options.sandbox_id), "mount " + mount.destination()));
+      mount.set_source(guest->storages.back().mount_point());
+      continue;
+    }
+    if (kind == VolumeKind::kHost && options.confidential)
+      return Error(Code::kFailedPrecondition,
+                   what +
+                       "a confidential sandbox takes no hostPath, subPath or file system of the "
+                       "host: " +
+                       source);
+    guest->copies.push_back({source, GuestCopyPath(options.container_id, mount.destination())});
     mount.set_source(guest->copies.back().guest_path);
   }
   return {};
@@ -78,12 +92,12 @@ void ConstrainResources(grpc::LinuxResources* resources) {
   resources->mutable_cpu()->clear_mems();
 }
 
-Result<GuestSpec> MakeGuestSpec(grpc::Spec spec, const std::string& container_id) {
+Result<GuestSpec> MakeGuestSpec(grpc::Spec spec, const GuestSpecOptions& options) {
   GuestSpec guest;
   guest.spec = std::move(spec);
   grpc::Spec& out = guest.spec;
   out.clear_hooks();
-  out.mutable_root()->set_path(GuestRootfs(container_id));
+  out.mutable_root()->set_path(GuestRootfs(options.container_id));
   out.mutable_annotations()->erase(kPolicyAnnotation);
   out.mutable_annotations()->erase(kInitdataAnnotation);
   grpc::Linux& os_linux = *out.mutable_linux();
@@ -100,7 +114,7 @@ Result<GuestSpec> MakeGuestSpec(grpc::Spec spec, const std::string& container_id
     namespaces.Add()->Swap(&one);
   }
   os_linux.mutable_namespaces()->Swap(&namespaces);
-  (void)TRY(TranslateMounts(container_id, &guest));
+  (void)TRY(TranslateMounts(options, &guest));
   return guest;
 }
 

@@ -22,16 +22,24 @@ struct GuestCopy {
 
 struct GuestSpec {
   grpc::Spec spec;
-  bool sandbox_pidns = false;     // The container joins the sandbox's pid namespace.
-  std::vector<GuestCopy> copies;  // In the order of the mounts that use them.
+  bool sandbox_pidns = false;           // The container joins the sandbox's pid namespace.
+  std::vector<GuestCopy> copies;        // In the order of the mounts that use them.
+  std::vector<grpc::Storage> storages;  // Of emptyDirs.
+};
+
+struct GuestSpecOptions {
+  std::string container_id;
+  std::string sandbox_id;
+  bool confidential = false;  // Volumes of the host itself are refused.
 };
 
 std::string GuestRootfs(const std::string& container_id);
 
 // Hooks, seccomp, device, pid, block and network limits, cpu sets and the host's namespaces go;
-// policy and initdata annotations go. Bind mounts of host files become copies; InvalidArgument for
-// a bind mount without an absolute source, or of the host's /dev, /proc or /sys.
-Result<GuestSpec> MakeGuestSpec(grpc::Spec spec, const std::string& container_id);
+// policy and initdata annotations go. Bind mounts of host files become copies, emptyDirs storages;
+// InvalidArgument for a bind mount without an absolute source, or of the host's /dev, /proc or
+// /sys; FailedPrecondition for what a confidential sandbox does not take.
+Result<GuestSpec> MakeGuestSpec(grpc::Spec spec, const GuestSpecOptions& options);
 
 // Limits that are the host's business: devices, pids, block and network, cpu sets.
 void ConstrainResources(grpc::LinuxResources* resources);

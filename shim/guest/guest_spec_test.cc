@@ -35,7 +35,7 @@ TEST(GuestSpecTest, RemovesWhatBelongsToTheHost) {
   AddNamespace(&spec, "ipc", "/proc/1/ns/ipc");
   AddNamespace(&spec, "cgroup", "");
 
-  const auto guest = MakeGuestSpec(spec, "web");
+  const auto guest = MakeGuestSpec(spec, {.container_id = "web", .sandbox_id = "pod"});
   ASSERT_TRUE(guest) << guest.error().message();
   const grpc::Spec& out = guest->spec;
   EXPECT_EQ(out.root().path(), "/run/kata-containers/web/rootfs");
@@ -55,7 +55,7 @@ TEST(GuestSpecTest, RemovesWhatBelongsToTheHost) {
 TEST(GuestSpecTest, AJoinedPidNamespaceIsTheSandboxs) {
   grpc::Spec spec;
   AddNamespace(&spec, "pid", "/proc/1/ns/pid");
-  const auto guest = MakeGuestSpec(spec, "web");
+  const auto guest = MakeGuestSpec(spec, {.container_id = "web", .sandbox_id = "pod"});
   EXPECT_TRUE(guest->sandbox_pidns);
   EXPECT_EQ(guest->spec.linux().namespaces_size(), 0);
 }
@@ -70,7 +70,7 @@ TEST(GuestSpecTest, BindMountsBecomeCopiesUnderKatasNames) {
   shm->set_destination("/dev/shm");
   shm->set_type("bind");
   shm->set_source("/run/containerd/shm");
-  const auto guest = MakeGuestSpec(spec, "web");
+  const auto guest = MakeGuestSpec(spec, {.container_id = "web", .sandbox_id = "pod"});
   ASSERT_TRUE(guest);
   ASSERT_EQ(guest->copies.size(), 1U);
   EXPECT_EQ(guest->copies[0].host_path, "/var/lib/kubelet/pods/x/etc-hosts");
@@ -81,6 +81,24 @@ TEST(GuestSpecTest, BindMountsBecomeCopiesUnderKatasNames) {
   EXPECT_EQ(guest->spec.mounts(1).source(), kGuestShm);
 }
 
+TEST(GuestSpecTest, AConfidentialSandboxTakesNoVolumeOfTheHost) {
+  grpc::Spec spec;
+  grpc::Mount* mount = spec.add_mounts();
+  mount->set_destination("/data");
+  mount->set_type("bind");
+  mount->set_source("/srv/data");
+  GuestSpecOptions options{.container_id = "web", .sandbox_id = "pod"};
+  EXPECT_TRUE(MakeGuestSpec(spec, options));
+  options.confidential = true;
+  const auto refused = MakeGuestSpec(spec, options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::kFailedPrecondition);
+  EXPECT_NE(refused.error().message().find("hostPath"), std::string::npos);
+  EXPECT_NE(refused.error().message().find("/srv/data"), std::string::npos);
+  mount->set_source("/var/lib/kubelet/pods/0/volumes/kubernetes.io~secret/token");
+  EXPECT_TRUE(MakeGuestSpec(spec, options));
+}
+
 TEST(GuestSpecTest, RefusesToShareTheHostsDevices) {
   for (const char* source : {"/dev/sda", "/proc", "/sys/fs", "relative", "", "/a/../dev/sda"}) {
     grpc::Spec spec;
@@ -88,7 +106,7 @@ TEST(GuestSpecTest, RefusesToShareTheHostsDevices) {
     mount->set_destination("/x");
     mount->set_type("bind");
     mount->set_source(source);
-    EXPECT_FALSE(MakeGuestSpec(spec, "web")) << source;
+    EXPECT_FALSE(MakeGuestSpec(spec, {.container_id = "web", .sandbox_id = "pod"})) << source;
   }
 }
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "proto/containerd/events.pb.h"
 #include "proto/oci/spec.h"
+#include "shim/guest/copy_files.h"
 #include "shim/sandbox/stats.h"
 
 namespace kata_cc::shim {
@@ -51,7 +52,23 @@ Error NotRunning(const Process& process) {
 
 std::shared_ptr<Sandbox> Sandbox::Create(Reactor& reactor, WorkerPool& pool, EventSink& events,
                                          SandboxOptions options) {
-  return std::shared_ptr<Sandbox>(new Sandbox(reactor, pool, events, std::move(options)));
+  std::shared_ptr<Sandbox> sandbox(new Sandbox(reactor, pool, events, std::move(options)));
+  sandbox->WatchVolumes();
+  return sandbox;
+}
+
+void Sandbox::WatchVolumes() {
+  volume_watch_ = VolumeWatch::Create(
+      reactor_, pool_, [weak = weak_from_this()](const GuestCopy& copy) -> Result<void> {
+        const auto self = weak.lock();
+        if (!self) return {};
+        std::shared_ptr<Agent> agent;
+        {
+          auto table = self->table_.Lock();
+          agent = TRY(UpAgent(table));
+        }
+        return CopyToGuest(copy, [&](const auto& part) { return agent->CopyFile(part); });
+      });
 }
 
 Result<std::shared_ptr<Sandbox::Container>> Sandbox::FindContainer(TableLock& table,
@@ -251,6 +268,7 @@ Result<DeleteResponse> Sandbox::Delete(const std::string& id, const std::string&
 
 // Also after a failed creation, so every step is one that may have nothing to do.
 void Sandbox::RemoveFromGuest(const std::shared_ptr<Container>& container) {
+  volume_watch_->Remove(container->id);
   std::shared_ptr<Agent> agent;
   std::shared_ptr<Uvm> uvm;
   std::string disk_id;

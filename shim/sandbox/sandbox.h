@@ -24,6 +24,7 @@
 #include "shim/config/config.h"
 #include "shim/events/publisher.h"
 #include "shim/guest/guest_spec.h"
+#include "shim/guest/volume_watch.h"
 #include "shim/rootfs/rootfs_image.h"
 #include "shim/sandbox/layer_disks.h"
 #include "shim/sandbox/pod_identity.h"
@@ -116,6 +117,7 @@ class Sandbox : public std::enable_shared_from_this<Sandbox> {
 
   Sandbox(Reactor& reactor, WorkerPool& pool, EventSink& events, SandboxOptions options)
       : reactor_(reactor), pool_(pool), events_(events), options_(std::move(options)) {}
+  void WatchVolumes();
 
   // sandbox_create.cc
   Result<void> Boot(Creation* creation);
@@ -152,6 +154,7 @@ class Sandbox : public std::enable_shared_from_this<Sandbox> {
   const SandboxOptions options_;
   std::atomic<bool> cancel_create_ = false;
   LayerDisks layer_disks_;
+  std::shared_ptr<VolumeWatch> volume_watch_;
   Synced<Table> table_;
 };
 

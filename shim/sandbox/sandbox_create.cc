@@ -298,7 +298,10 @@ Result<void> Sandbox::AttachRootfs(Creation* creation) {
 Result<void> Sandbox::CreateInGuest(Creation* creation) {
   const std::string& id = creation->container->id;
   const std::shared_ptr<Agent> agent = creation->uvm->agent();
-  GuestSpec guest = TRY(MakeGuestSpec(std::move(creation->spec), id));
+  GuestSpec guest = TRY(MakeGuestSpec(std::move(creation->spec),
+                                      {.container_id = id,
+                                       .sandbox_id = options_.sandbox_id,
+                                       .confidential = creation->config.tee != Tee::kNone}));
   guest.spec.mutable_process()->set_terminal(creation->request.terminal());
   for (const GuestCopy& copy : guest.copies)
     (void)TRY_CONTEXT(CopyToGuest(copy, [&](const auto& part) { return agent->CopyFile(part); }),
@@ -312,9 +315,12 @@ Result<void> Sandbox::CreateInGuest(Creation* creation) {
     AddImageStorages(creation->disk_source, id, &request);
   else
     AddLayerStorages(creation->layers, id, &request);
+  for (grpc::Storage& volume : guest.storages)
+    *request.add_storages() = std::move(volume);
   (void)TRY_CONTEXT(agent->CreateContainer(request, creation->config.create_container_timeout),
                     "create container " + id);
   creation->clock.Done("container");
+  volume_watch_->Add(id, guest.copies);
   auto table = table_.Lock();
   creation->container->in_guest = true;
   if (cancel_create_) return Error(Code::kCancelled, "create: deleted meanwhile");

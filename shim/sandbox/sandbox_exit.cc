@@ -156,6 +156,7 @@ void Sandbox::EndIfOver() {
 }
 
 void Sandbox::EndUvm() {
+  volume_watch_->Stop();
   std::shared_ptr<Uvm> uvm;
   std::vector<std::shared_ptr<ProcessIo>> streams;
   std::vector<std::string> images;
