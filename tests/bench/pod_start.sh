@@ -54,6 +54,7 @@ field() { grep -o "\"$1\":\"[0-9]*\"" <<<"$2" | grep -o '[0-9]*'; }
 pod_start() {
   local id=p$1 began first state serving shim log=$STACK/containerd/containerd.log offset
   offset=$(stat -c %s "$log")
+  : >"$dir/out"  # What the last pod said is not this one's output.
   began=$EPOCHREALTIME
   run_pod run -- "$id" sh -c 'echo first; exec sleep 1000' >"$dir/out" 2>&1 &
   until read -r first <"$dir/out"; do sleep 0.005; done
