@@ -83,6 +83,7 @@ for group in "$@"; do
     vm) install_from_backports "${backports[@]}"; install "${vm[@]}" ;;
     peers)
       command -v go >/dev/null || peers+=(golang-go)
+      command -v cargo >/dev/null || peers+=(cargo)
       # containerd's sources want it, in the version of the libsystemd0 that libvirt brought.
       install_from_backports libsystemd-dev
       install "${peers[@]}"
