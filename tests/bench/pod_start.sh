@@ -57,6 +57,7 @@ pod_start() {
   : >"$dir/out"  # What the last pod said is not this one's output.
   began=$EPOCHREALTIME
   run_pod run -- "$id" sh -c 'echo first; exec sleep 1000' >"$dir/out" 2>&1 &
+  local run=$!  # The stack has background jobs of its own.
   until read -r first <"$dir/out"; do sleep 0.005; done
   total=$(ms_since "$began")
   [[ $first == first ]] || fail "the pod said: $(<"$dir/out")"
@@ -82,7 +83,7 @@ pod_start() {
     "$((sandbox - agent)) $((container - sandbox)) $((started - container))" \
     "$((t0 + total - started)) $total $created" >>"$dir/stages"
   stack_ctr tasks kill --signal SIGKILL "$id"
-  wait || true
+  wait "$run" || true
   stack_ctr tasks delete "$id" >/dev/null 2>&1 || true
   stack_ctr containers delete "$id"
   leaves_nothing
