@@ -9,6 +9,7 @@ PRESET ?= release
 JOBS   ?= $(shell nproc)
 BUILD  := build/$(PRESET)
 AGENT  := $(BUILD)/agent/kata-cc-agent
+SECRETS := $(BUILD)/agent/kata-cc-secrets
 IMAGE  := build/image
 
 .PHONY: all build image demo test bench lint clean
@@ -22,9 +23,9 @@ build: packages-build
 	cmake --build --preset $(PRESET) --parallel $(JOBS)
 
 # Built by `build`, which knows best when; here only so that the image follows it.
-$(AGENT): build ;
-$(IMAGE)/manifest.json: $(AGENT) $(wildcard guest-image/build/*) VERSION /var/lib/dpkg/status | packages-image
-	guest-image/build/build.sh $(AGENT) $(IMAGE)
+$(AGENT) $(SECRETS): build ;
+$(IMAGE)/manifest.json: $(AGENT) $(SECRETS) $(wildcard guest-image/build/*) VERSION /var/lib/dpkg/status | packages-image
+	guest-image/build/build.sh $(AGENT) $(SECRETS) $(IMAGE)
 image: $(IMAGE)/manifest.json
 
 demo: build image packages-vm

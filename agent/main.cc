@@ -11,15 +11,13 @@
 #include <cstdio>
 #include <ctime>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "agent/api/guest_secrets.h"
-#include "agent/api/handler.h"
-#include "agent/api/server.h"
 #include "agent/attest/attester.h"
 #include "agent/attest/host_data.h"
 #include "agent/attest/initdata.h"
@@ -31,6 +29,8 @@
 #include "agent/options.h"
 #include "agent/rpc/agent_service.h"
 #include "agent/rpc/policy_gate.h"
+#include "agent/secrets/secrets_process.h"
+#include "agent/secrets/unseal.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/reactor.h"
@@ -96,30 +96,41 @@ Result<std::string> FirstPolicy(const Options& options, const Given& given) {
 }
 
 // Sealed secrets in what containers are created with are the guest's to open.
-ContainerPaths WithUnsealing(ContainerPaths paths, const Unsealer& unsealer) {
-  paths.unseal_process = [&unsealer](grpc::Process& process) -> Result<void> {
+ContainerPaths WithUnsealing(ContainerPaths paths, SecretsProcess& secrets) {
+  const Unseal unseal = [&secrets](std::string_view sealed) { return secrets.Unseal(sealed); };
+  paths.unseal_process = [unseal](grpc::Process& process) -> Result<void> {
     std::vector<std::string> environment(process.env().begin(), process.env().end());
-    TRY(unsealer.UnsealEnvironment(environment));
+    TRY(UnsealEnvironment(environment, unseal));
     process.mutable_env()->Assign(environment.begin(), environment.end());
     return {};
   };
-  paths.unseal_files = [&unsealer](const std::string& dir) { return unsealer.UnsealFiles(dir); };
+  paths.unseal_files = [unseal](const std::string& dir) { return UnsealFiles(dir, unseal); };
   return paths;
 }
 
-// The local API follows the policy in force.
-Result<std::unique_ptr<ApiServer>> StartApi(int port, ApiHandler& handler, PolicyGate& gate) {
-  if (port == 0) return std::unique_ptr<ApiServer>();
-  ApiServer::Options options;
-  options.port = port;
-  std::unique_ptr<ApiServer> api = TRY(ApiServer::Create(handler, options));
-  const auto refresh = [server = api.get()] {
-    const Result<void> done = server->Refresh();
+// The process beside this one; its local API follows the policy in force.
+Result<std::unique_ptr<SecretsProcess>> StartSecrets(const Options& options, Attester* attester,
+                                                     const Given& given, PolicyGate& gate) {
+  SecretsProcess::Options about;
+  about.program = options.secrets_program;
+  about.log_level = options.log_level;
+  about.config = {attester != nullptr, given.document, given.initdata.data, options.api_port};
+  auto secrets = SecretsProcess::Create(
+      std::move(about), attester,
+      [&gate](const nlohmann::json& input) { return gate.Allows(kApiRule, input); });
+  // A broker that cannot be spoken to is an error now, and not when a container needs it.
+  if (given.initdata.data.contains("aa.toml") || given.initdata.data.contains("cdh.toml")) {
+    TRY(secrets->Start());
+  }
+  if (options.api_port == 0) return secrets;
+  const auto follow = [process = secrets.get(), &gate] {
+    const bool wanted = gate.Allows(kApiRule, {{"method", "GET"}, {"path", "/info"}});
+    const Result<void> done = process->Listen(wanted);
     if (!done) Log(LogLevel::kError, "no local API", {{field::kError, done.error().message()}});
   };
-  refresh();
-  gate.OnReplaced(refresh);
-  return api;
+  follow();
+  gate.OnReplaced(follow);
+  return secrets;
 }
 
 std::int64_t UptimeMs() {
@@ -136,16 +147,11 @@ Result<void> Serve(const Options& options, std::int64_t start_ms) {
   const Given given = TRY(ReadInitdata(options, *host_data));
   std::string policy = TRY(FirstPolicy(options, given));
   const auto gate = TRY(PolicyGate::Create(std::move(policy)));
-  const auto secrets =
-      TRY(GuestSecrets::Create(attester.get(), given.document, given.initdata.data));
-  ApiHandler api_handler(*secrets, secrets->features(), [&gate](const nlohmann::json& input) {
-    return gate->Allows(kApiRule, input);
-  });
-  const auto api = TRY(StartApi(options.api_port, api_handler, *gate));
+  const auto secrets = TRY(StartSecrets(options, attester.get(), given, *gate));
   const std::unique_ptr<Reactor> reactor(TRY(Reactor::Create()));
   WorkerPool pool(kWorkers);
-  const auto containers = TRY(
-      ContainerService::Create(*reactor, pool, WithUnsealing(options.paths, secrets->unsealer())));
+  const auto containers =
+      TRY(ContainerService::Create(*reactor, pool, WithUnsealing(options.paths, *secrets)));
   AgentService service(*gate, *containers, *host_data, options.init);
   ttrpc::Server server(*reactor, pool);
   const auto registrar = [&server](std::string name, std::string method, ttrpc::Handler handler) {

@@ -3,19 +3,27 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <string_view>
+#include <system_error>
 #include <utility>
-
-#include "agent/api/server.h"
 
 namespace kata_cc::agent {
 namespace {
 
+constexpr int kApiPort = 8006;  // As CoCo's api-server-rest.
+
 std::string Environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? std::string() : value;
+}
+
+// That of the folder that this program is in.
+std::string ProgramBeside(const char* name) {
+  std::error_code error;
+  return (std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / name).string();
 }
 
 using Setter = std::function<Result<void>(std::string value)>;
@@ -35,7 +43,8 @@ Options OptionsOf(const KernelCommandLine& line) {
   out.tee = line.tee;
   out.transport = line.transport;
   out.log_level = line.log_level;
-  out.api_port = ApiServer::Options().port;
+  out.api_port = kApiPort;
+  out.secrets_program = "/usr/bin/kata-cc-secrets";
   out.paths.resolv_conf = "/etc/resolv.conf";
   out.paths.proc_sys = "/proc/sys";
   out.paths.verified_only = line.tee != Tee::kNone;
@@ -67,6 +76,7 @@ Result<Options> ParseOptions(int argc, char** argv) {
          }
          return {};
        }},
+      {"--secrets", Into(out.secrets_program)},
       {"--run-dir", Into(out.paths.run_dir)},
       {"--crun", Into(out.paths.crun)},
       {"--crun-root", Into(out.paths.crun_root)},
@@ -103,6 +113,7 @@ Result<Options> ParseOptions(int argc, char** argv) {
   if (out.host_data && out.tee == Tee::kSim) {
     return Error(Code::kInvalidArgument, "--host-data: the simulator's reports say it");
   }
+  if (out.secrets_program.empty()) out.secrets_program = ProgramBeside("kata-cc-secrets");
   if (out.listen.empty()) return Error(Code::kInvalidArgument, "--listen: missing");
   return out;
 }

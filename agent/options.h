@@ -27,13 +27,15 @@ struct Options {
   std::string policy_file;            // In place of the built-in policy.
   std::string initdata_file;          // In place of a block device.
   int api_port = 0;                   // Of the local API; 0: there is none.
+  std::string secrets_program;        // kata-cc-secrets.
   std::string sim_socket;             // The simulator's, and its reports are the guest's.
 };
 
 constexpr const char* kUsage =
     "usage: kata-cc-agent --listen unix:///PATH [--policy FILE] [--initdata FILE]\n"
     "         [--host-data HEX | --sim-socket PATH] [--log debug|info|warn|error]\n"
-    "         [--api-port PORT] [--run-dir DIR] [--crun FILE] [--crun-root DIR] [--cgroup-root "
+    "         [--api-port PORT] [--secrets FILE] [--run-dir DIR] [--crun FILE] [--crun-root DIR] "
+    "[--cgroup-root "
     "DIR]\n"
     "KATA_AGENT_SERVER_ADDR and KATA_AGENT_POLICY_FILE stand for --listen and --policy.\n";
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // GuestSecrets: all that the guest has for proving what it is and for getting secrets: evidence,
-// tokens and resources for the local API, and the unsealing of what containers are created with.
+// tokens and resources for the local API, and the unsealing of secrets.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "agent/api/handler.h"
 #include "agent/attest/attester.h"
@@ -29,7 +30,7 @@ class GuestSecrets : public ApiBackend {
   Result<Secret> Resource(const ResourceUri& uri) override;
 
   ApiFeatures features() const { return {attester_ != nullptr, client_ != nullptr}; }
-  const Unsealer& unsealer() const { return unsealer_; }
+  Result<Secret> Unseal(std::string_view sealed) const { return unsealer_.Unseal(sealed); }
 
  private:
   GuestSecrets(Attester* attester, std::unique_ptr<KbsClient> client);

@@ -56,10 +56,6 @@ std::optional<ResourceUri> ResourceOf(std::string_view path) {
 ApiHandler::ApiHandler(ApiBackend& backend, ApiFeatures features, Allowed allowed)
     : backend_(backend), features_(features), allowed_(std::move(allowed)) {}
 
-bool ApiHandler::Enabled() const {
-  return allowed_({{"method", "GET"}, {"path", "/info"}});
-}
-
 ApiResponse ApiHandler::Handle(const http::Request& request, bool loopback) {
   if (!loopback) return Plain(403, "Forbidden");
   json input = {{"method", request.method}, {"path", request.path}};

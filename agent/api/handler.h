@@ -12,7 +12,7 @@
 #include "agent/http/message.h"
 #include "agent/kbs/kbs_client.h"
 #include "agent/kbs/resource_uri.h"
-#include "agent/kbs/secret.h"
+#include "agent/secrets/secret.h"
 #include "base/result.h"
 
 namespace kata_cc::agent {
@@ -48,9 +48,6 @@ class ApiHandler {
 
   // Any thread. loopback: the peer is in the guest.
   ApiResponse Handle(const http::Request& request, bool loopback);
-
-  // Whether the policy wants an API at all: it allows GET /info.
-  bool Enabled() const;
 
  private:
   ApiResponse Info(const http::Request& request) const;

@@ -26,7 +26,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::size_t kThreads = 4;
 
-Result<UniqueFd> Listen(int port) {
+Result<UniqueFd> ListenOn(int port) {
   UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return ErrnoError(errno, "local API: socket");
   const int on = 1;
@@ -102,16 +102,15 @@ class Server : public ApiServer {
     Stop();
   }
 
-  Result<void> Refresh() override {
+  Result<void> Listen(bool wanted) override {
     const std::lock_guard lock(mutex_);
-    const bool wanted = handler_.Enabled();
     if (wanted == thread_.joinable()) return {};
     if (!wanted) {
       Stop();
       Log(LogLevel::kInfo, "the local API is off");
       return {};
     }
-    listener_ = TRY(Listen(options_.port));
+    listener_ = TRY(ListenOn(options_.port));
     sockaddr_in address = {};
     socklen_t size = sizeof(address);
     ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size);

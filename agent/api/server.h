@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ApiServer: the local API on the pod's loopback, in the network namespace that the agent shares
-// with the pod. It has a few threads of its own, so that no workload can occupy those of the
-// agent's requests; a connection has one request, and not long to make it.
+// ApiServer: the local API on the pod's loopback, in the network namespace that the guest shares
+// with the pod. A connection has one request, and not long to make it.
 #pragma once
 
 #include <chrono>
@@ -19,12 +18,12 @@ class ApiServer {
     std::chrono::milliseconds patience = std::chrono::seconds(10);
     int max_connections = 16;
   };
-  // The handler outlives the server. Nothing listens before the policy wants it to.
+  // The handler outlives the server. At first it does not listen.
   static Result<std::unique_ptr<ApiServer>> Create(ApiHandler& handler, Options options);
   virtual ~ApiServer() = default;  // Waits for the requests that run.
 
-  // Any thread: listens or stops to, as the policy wants now. Also at first.
-  virtual Result<void> Refresh() = 0;
+  // Any thread: listens from now on, or no longer.
+  virtual Result<void> Listen(bool wanted) = 0;
   virtual int port() const = 0;  // 0: not listening.
 };
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "agent/kbs/secret.h"
 #include "agent/kbs/tee_key.h"
+#include "agent/secrets/secret.h"
 #include "base/bytes.h"
 #include "base/result.h"
 

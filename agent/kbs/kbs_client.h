@@ -12,8 +12,8 @@
 
 #include "agent/attest/attester.h"
 #include "agent/kbs/resource_uri.h"
-#include "agent/kbs/secret.h"
 #include "agent/kbs/tee_key.h"
+#include "agent/secrets/secret.h"
 #include "base/result.h"
 
 namespace kata_cc::agent {

@@ -41,6 +41,9 @@ class SealedSecrets : public kata_cc::testing::VectorsTest {
   Unsealer Make() {
     return Unsealer([this](const ResourceUri& uri) { return Get(uri); }, dir_);
   }
+  Unseal Opener() {
+    return [this](std::string_view text) { return Make().Unseal(text); };
+  }
   std::string Sealed(const std::string& id) {
     for (const json& c : vectors_.at("cases"))
       if (c.at("id") == id) return c.at("sealed");
@@ -88,35 +91,35 @@ TEST_F(SealedSecrets, NothingIsFetchedForAForgedOne) {
 TEST_F(SealedSecrets, EnvironmentIsUnsealedInPlace) {
   std::vector<std::string> environment = {"PATH=/bin", "PASSWORD=" + Sealed("vault"), "sealed.x",
                                           "NOTE=not sealed."};
-  ASSERT_TRUE(Make().UnsealEnvironment(environment));
+  ASSERT_TRUE(UnsealEnvironment(environment, Opener()));
   EXPECT_EQ(environment, (std::vector<std::string>{"PATH=/bin", "PASSWORD=" + value_, "sealed.x",
                                                    "NOTE=not sealed."}));
   environment = {"A=" + Sealed("wrong-key")};
-  const auto refused = Make().UnsealEnvironment(environment);
+  const auto refused = UnsealEnvironment(environment, Opener());
   ASSERT_FALSE(refused);
   EXPECT_TRUE(refused.error().message().starts_with("environment: A: "));
   value_ = std::string("a\0b", 3);
   environment = {"A=" + Sealed("vault")};
-  EXPECT_FALSE(Make().UnsealEnvironment(environment));
+  EXPECT_FALSE(UnsealEnvironment(environment, Opener()));
 }
 
 TEST_F(SealedSecrets, FilesAreReplacedAndKeepTheirMode) {
   const std::string path = dir_ + "/file";
   ASSERT_TRUE(WriteFile(path, AsBytes(Sealed("vault") + "\n")));
   ASSERT_EQ(::chmod(path.c_str(), 0440), 0);
-  EXPECT_TRUE(*Make().UnsealFile(path));
+  EXPECT_TRUE(*UnsealFile(path, Opener()));
   EXPECT_EQ(AsString(*ReadFile(path, 100)), value_);
   struct stat info = {};
   ASSERT_EQ(::stat(path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0440U);
-  EXPECT_FALSE(*Make().UnsealFile(path));  // An ordinary file now.
+  EXPECT_FALSE(*UnsealFile(path, Opener()));  // An ordinary file now.
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir_), {}), 2);
 
   ASSERT_TRUE(WriteFile(dir_ + "/bad", AsBytes(Sealed("wrong-key"))));
-  EXPECT_FALSE(Make().UnsealFile(dir_ + "/bad"));
+  EXPECT_FALSE(UnsealFile(dir_ + "/bad", Opener()));
   std::filesystem::create_symlink(path, dir_ + "/link");
-  EXPECT_FALSE(Make().UnsealFile(dir_ + "/link"));
-  EXPECT_FALSE(Make().UnsealFile(dir_));
+  EXPECT_FALSE(UnsealFile(dir_ + "/link", Opener()));
+  EXPECT_FALSE(UnsealFile(dir_, Opener()));
 }
 
 TEST_F(SealedSecrets, AllFilesOfAVolumeAreUnsealed) {
@@ -126,16 +129,16 @@ TEST_F(SealedSecrets, AllFilesOfAVolumeAreUnsealed) {
   ASSERT_TRUE(WriteFile(dir_ + "/volume/plain", AsBytes("plain")));
   ASSERT_TRUE(WriteFile(dir_ + "/outside", AsBytes(Sealed("wrong-key"))));
   std::filesystem::create_symlink(dir_ + "/outside", dir_ + "/volume/link");
-  const auto done = Make().UnsealFiles(dir_ + "/volume");
+  const auto done = UnsealFiles(dir_ + "/volume", Opener());
   ASSERT_TRUE(done) << done.error().message();
   EXPECT_EQ(AsString(*ReadFile(dir_ + "/volume/a", 100)), value_);
   EXPECT_EQ(AsString(*ReadFile(dir_ + "/volume/sub/b", 100)), value_);
   EXPECT_EQ(AsString(*ReadFile(dir_ + "/volume/plain", 100)), "plain");
   ASSERT_TRUE(WriteFile(dir_ + "/volume/c", AsBytes(Sealed("wrong-key"))));
-  EXPECT_FALSE(Make().UnsealFiles(dir_ + "/volume"));
-  EXPECT_FALSE(Make().UnsealFiles(dir_ + "/none"));
+  EXPECT_FALSE(UnsealFiles(dir_ + "/volume", Opener()));
+  EXPECT_FALSE(UnsealFiles(dir_ + "/none", Opener()));
   ASSERT_TRUE(WriteFile(dir_ + "/one", AsBytes(Sealed("vault"))));
-  ASSERT_TRUE(Make().UnsealFiles(dir_ + "/one"));
+  ASSERT_TRUE(UnsealFiles(dir_ + "/one", Opener()));
   EXPECT_EQ(AsString(*ReadFile(dir_ + "/one", 100)), value_);
 }
 

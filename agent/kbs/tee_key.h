@@ -9,7 +9,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string_view>
 
-#include "agent/kbs/secret.h"
+#include "agent/secrets/secret.h"
 #include "base/bytes.h"
 #include "base/result.h"
 

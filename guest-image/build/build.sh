@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds the guest image: build.sh AGENT OUTPUT_DIR
+# Builds the guest image: build.sh AGENT SECRETS OUTPUT_DIR, of the programs kata-cc-agent and kata-cc-secrets.
 # OUTPUT_DIR gets vmlinuz, initrd.img, cmdline, manifest.json and sbom.spdx.json. With OVMF=FILE and
 # KATA_CCCTL=PROGRAM in the environment the manifest has the launch digests, too. The kernel, its modules and crun are
 # those of the installed Debian packages; the same packages and agent give the same bytes, whatever
@@ -8,11 +8,12 @@
 set -euo pipefail
 export LC_ALL=C
 umask 022
-[[ $# -eq 2 ]] || { echo "usage: build.sh AGENT OUTPUT_DIR" >&2; exit 2; }
+[[ $# -eq 3 ]] || { echo "usage: build.sh AGENT SECRETS OUTPUT_DIR" >&2; exit 2; }
 agent=$(realpath "$1")
+secrets=$(realpath "$2")
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-mkdir -p "$2"
-output=$(realpath "$2")
+mkdir -p "$3"
+output=$(realpath "$3")
 
 die() { echo "build.sh: $*" >&2; exit 1; }
 
@@ -21,8 +22,10 @@ die() { echo "build.sh: $*" >&2; exit 1; }
 modules=(virtio_blk erofs:erofs squashfs:squashfs overlay:overlay verity:dm-verity snp:?sev-guest
   vsock:?vmw_vsock_virtio_transport)
 
-[[ -x $agent ]] || die "$agent: no such program"
-[[ $(file --brief "$agent") == *static* ]] || die "$agent: not statically linked"
+for program in "$agent" "$secrets"; do
+  [[ -x $program ]] || die "$program: no such program"
+  [[ $(file --brief "$program") == *static* ]] || die "$program: not statically linked"
+done
 kernel=$("$here/../../tests/setup/guest-kernel.sh")
 kernel=${kernel#/boot/vmlinuz-}
 image_package=linux-image-$kernel
@@ -56,9 +59,12 @@ add_packaged() {  # add_packaged SOURCE MODE: at the same path as here
   add "$1" "$1" "$2" "$package" "$(version_of "$package")"
 }
 
-# The build id is a hash that the paths of the build are part of.
-strip --strip-all --remove-section=.note.gnu.build-id --remove-section=.comment -o "$work/agent" "$agent"
-add /init "$work/agent" 755 kata-cc "$(cat "$here/../../VERSION")"
+add_own() {  # add_own PATH-IN-IMAGE PROGRAM: the build id is a hash that the paths of the build are part of.
+  strip --strip-all --remove-section=.note.gnu.build-id --remove-section=.comment -o "$work/program" "$2"
+  add "$1" "$work/program" 755 kata-cc "$(cat "$here/../../VERSION")"
+}
+add_own /init "$agent"
+add_own /usr/bin/kata-cc-secrets "$secrets"
 
 add_packaged /usr/bin/crun 755
 while read -r library; do

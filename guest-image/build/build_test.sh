@@ -11,10 +11,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "build_test.sh: $*" >&2; exit 1; }
 
-"$here/build.sh" "$static" "$work/one"
+"$here/build.sh" "$static" "$static" "$work/one"
 mkdir -p "$work/elsewhere/deep"
 cp "$static" "$work/elsewhere/deep/agent"
-(umask 077 && cd "$work/elsewhere" && TZ=Asia/Tokyo "$here/build.sh" deep/agent "$work/two")
+(umask 077 && cd "$work/elsewhere" && TZ=Asia/Tokyo "$here/build.sh" deep/agent deep/agent "$work/two")
 for file in vmlinuz initrd.img cmdline sbom.spdx.json manifest.json; do
   cmp "$work/one/$file" "$work/two/$file" || fail "$file: two builds differ"
 done
@@ -61,7 +61,7 @@ cp -r "$work/one" "$work/changed"
 if "$ctl" image verify "$work/changed" >"$work/found"; then fail "image verify: took a changed initrd"; fi
 grep -q '^/usr/bin/evil: in the initrd, but not in the manifest' "$work/found" || fail "$(cat "$work/found")"
 
-"$here/build.sh" "$dynamic" "$work/bad" 2>"$work/error" && fail "a dynamic agent was taken"
+"$here/build.sh" "$dynamic" "$static" "$work/bad" 2>"$work/error" && fail "a dynamic agent was taken"
 grep -q 'not statically linked' "$work/error" || fail "unexpected: $(cat "$work/error")"
-"$here/build.sh" "$work/none" "$work/bad" 2>"$work/error" && fail "a missing agent was taken"
+"$here/build.sh" "$static" "$work/none" "$work/bad" 2>"$work/error" && fail "a missing program was taken"
 [[ ! -e $work/bad/initrd.img ]] || fail "a refused build left an initrd"

@@ -15,7 +15,7 @@ version=$(cat "$here/../../VERSION")
 
 die() { echo "sbom.sh: $*" >&2; exit 1; }
 
-# What /init links statically: headers and archives of these packages.
+# What our programs link statically: headers and archives of these packages.
 linked=(libc6-dev libfmt-dev libprotobuf-dev libre2-dev libspdlog-dev libssl-dev libstdc++-12-dev
   libtomlplusplus-dev nlohmann-json3-dev zlib1g-dev)
 

@@ -93,7 +93,7 @@ class Chain : public testing::Test {
     handler_ = std::make_unique<agent::ApiHandler>(*secrets_, secrets_->features(),
                                                    [](const nlohmann::json&) { return true; });
     api_ = *agent::ApiServer::Create(*handler_, {0});
-    ASSERT_TRUE(api_->Refresh());
+    ASSERT_TRUE(api_->Listen(true));
   }
 
   // A workload's request, as curl would make it.
@@ -205,7 +205,8 @@ TEST_F(Chain, ABrokerOfAnotherCertificateGetsNoEvidence) {
 TEST_F(Chain, SealedSecretsOfTheEnvironmentNeedTheGuestToo) {
   Boot();
   std::vector<std::string> environment = {"A=sealed.x.y.z"};
-  EXPECT_FALSE(secrets_->unsealer().UnsealEnvironment(environment));
+  EXPECT_FALSE(agent::UnsealEnvironment(
+      environment, [this](std::string_view text) { return secrets_->Unseal(text); }));
   EXPECT_EQ(environment[0], "A=sealed.x.y.z");
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/kbs/secret.h"
+#include "agent/secrets/secret.h"
 
 #include <gtest/gtest.h>
 
