@@ -37,13 +37,7 @@ void BodyCompiler::EmitBody(const Body& body, Block& out) {
   while (!waiting.empty()) {
     std::vector<const Expr*> later;
     for (const Expr* expr : waiting) {
-      const Bound before = bound_;
-      const std::size_t slots = names_.size();
-      out_ = nullptr;
-      const bool ready = EmitExpr(*expr);
-      bound_ = before;
-      names_.resize(slots);
-      if (!ready) {
+      if (!IsReady(*expr) && !Succeeds([&] { return EmitExpr(*expr); })) {
         later.push_back(expr);
         continue;
       }
@@ -74,13 +68,7 @@ void BodyCompiler::ReportUnsafe(const Expr& expr) {
 }
 
 Node BodyCompiler::EmitHead(const Term& term, Block& out) {
-  out_ = nullptr;
-  const Bound before = bound_;
-  const std::size_t slots = names_.size();
-  const bool ready = EmitTerm(term).has_value();
-  bound_ = before;
-  names_.resize(slots);
-  if (!ready) {
+  if (!IsReady(term) && !Succeeds([&] { return EmitTerm(term).has_value(); })) {
     Expr expr;
     expr.location = term.location;
     expr.terms.push_back(term.Clone());
@@ -149,7 +137,10 @@ std::optional<Mock> BodyCompiler::EmitMock(const With& with) {
 }
 
 bool BodyCompiler::EmitPlainExpr(const Expr& expr) {
-  if (expr.negated) return EmitNot(expr);
+  return expr.negated ? EmitNot(expr) : EmitPositive(expr);
+}
+
+bool BodyCompiler::EmitPositive(const Expr& expr) {
   switch (expr.kind) {
     case ExprKind::kSome:
       return true;
@@ -191,41 +182,54 @@ bool BodyCompiler::EmitCallExpr(const Term& term) {
 
 // An undefined operand prints as <undefined>; one that iterates prints once for each value.
 bool BodyCompiler::EmitPrint(const Term& term) {
-  Step print;
+  std::vector<Node> operands;
+  operands.reserve(term.parts.size() - 1);
   bool iterates = false;
   for (std::size_t i = 1; i < term.parts.size(); ++i) {
-    std::set<std::int32_t> variables;
-    FreeVariables(term.parts[i], variables);
-    for (const std::int32_t variable : variables) {
-      if (!IsBound(variable) && !names_[static_cast<std::size_t>(variable)].empty()) return false;
-    }
-    // {v | v := operand}, unless it has one value at most.
-    const Bound before = bound_;
-    Block block;
-    Block* outer = out_;
-    out_ = outer == nullptr ? nullptr : &block;
-    auto node = EmitTerm(term.parts[i]);
-    iterates = iterates || !block.steps.empty();
-    if (node && outer != nullptr && !block.steps.empty()) {
-      Node set(NodeKind::kSetOf, term.parts[i].location);
-      Add(StepKind::kYield, term.parts[i].location);
-      set.nodes.push_back(std::move(*node));
-      set.block = std::make_unique<Block>(std::move(block));
-      // Told from a set to print by the wrapping.
-      Node wrapped(NodeKind::kTemplate, term.parts[i].location);
-      wrapped.nodes.push_back(std::move(set));
-      node = std::move(wrapped);
-    }
-    out_ = outer;
-    bound_ = before;
-    bound_.resize(names_.size(), true);
+    auto node = EmitPrinted(term.parts[i], iterates);
     if (!node) return false;
-    print.nodes.push_back(std::move(*node));
+    operands.push_back(std::move(*node));
   }
   Step& step = Add(StepKind::kPrint, term.location);
-  step.nodes = std::move(print.nodes);
+  step.nodes = std::move(operands);
   step.count = iterates ? 1 : 0;
   return true;
+}
+
+std::optional<Node> BodyCompiler::EmitPrinted(const Term& operand, bool& iterates) {
+  const bool ready = IsReady(operand);
+  if (!ready) {
+    std::set<std::int32_t> variables;
+    FreeVariables(operand, variables);
+    for (const std::int32_t variable : variables) {
+      if (!IsBound(variable) && !names_[static_cast<std::size_t>(variable)].empty()) {
+        return std::nullopt;
+      }
+    }
+  }
+  // {v | v := operand}, unless it has one value at most.
+  const Bound before = ready ? Bound() : bound_;
+  Block block;
+  Block* outer = out_;
+  out_ = outer == nullptr ? nullptr : &block;
+  auto node = EmitTerm(operand);
+  iterates = iterates || !block.steps.empty();
+  if (node && outer != nullptr && !block.steps.empty()) {
+    Node set(NodeKind::kSetOf, operand.location);
+    Add(StepKind::kYield, operand.location);
+    set.nodes.push_back(std::move(*node));
+    set.block = std::make_unique<Block>(std::move(block));
+    // Told from a set to print by the wrapping.
+    Node wrapped(NodeKind::kTemplate, operand.location);
+    wrapped.nodes.push_back(std::move(set));
+    node = std::move(wrapped);
+  }
+  out_ = outer;
+  if (!ready) {
+    bound_ = before;
+    bound_.resize(names_.size(), true);
+  }
+  return node;
 }
 
 bool BodyCompiler::EmitNot(const Expr& expr) {
@@ -238,10 +242,7 @@ bool BodyCompiler::EmitNot(const Expr& expr) {
   const Bound before = bound_;
   auto block = std::make_unique<Block>();
   out_ = block.get();
-  Expr positive = expr.Clone();
-  positive.negated = false;
-  positive.withs.clear();
-  if (!EmitPlainExpr(positive)) ReportUnsafe(expr);
+  if (!EmitPositive(expr)) ReportUnsafe(expr);
   Add(StepKind::kYield, expr.location);
   out_ = outer;
   bound_ = before;
@@ -297,50 +298,6 @@ bool BodyCompiler::EmitSomeIn(const Expr& expr) {
   };
   if (key != nullptr && !matches(*key, key_slot)) return false;
   return matches(value, value_slot);
-}
-
-void BodyCompiler::FreeVariables(const Term& term, std::set<std::int32_t>& out) const {
-  if (term.kind == TermKind::kVar) {
-    if (term.variable >= 0) out.insert(term.variable);
-    return;
-  }
-  std::set<std::int32_t> inside;
-  std::set<std::int32_t>& here = term.body ? inside : out;
-  for (const Term& part : term.parts)
-    FreeVariables(part, here);
-  if (!term.body) return;
-  for (const Expr& expr : *term.body)
-    FreeVariables(expr, here);
-  for (const std::int32_t variable : inside) {
-    if (variable < term.first_local || variable >= term.end_local) out.insert(variable);
-  }
-}
-
-void BodyCompiler::FreeVariables(const Expr& expr, std::set<std::int32_t>& out) const {
-  std::set<std::int32_t> inside;
-  std::set<std::int32_t>& here = expr.body ? inside : out;
-  for (const Term& term : expr.terms)
-    FreeVariables(term, here);
-  for (const With& with : expr.withs)
-    FreeVariables(with.value, here);
-  if (!expr.body) return;
-  for (const Expr& each : *expr.body)
-    FreeVariables(each, here);
-  for (const std::int32_t variable : inside) {
-    if (variable < expr.first_local || variable >= expr.end_local) out.insert(variable);
-  }
-}
-
-bool BodyCompiler::FreeBound(const Term& term) const {
-  std::set<std::int32_t> variables;
-  FreeVariables(term, variables);
-  return std::all_of(variables.begin(), variables.end(), [this](auto v) { return IsBound(v); });
-}
-
-bool BodyCompiler::FreeBound(const Expr& expr) const {
-  std::set<std::int32_t> variables;
-  FreeVariables(expr, variables);
-  return std::all_of(variables.begin(), variables.end(), [this](auto v) { return IsBound(v); });
 }
 
 }  // namespace kata_cc::policy

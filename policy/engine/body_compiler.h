@@ -37,11 +37,13 @@ class BodyCompiler {
 
   bool EmitExpr(const Expr& expr);
   bool EmitPlainExpr(const Expr& expr);
+  bool EmitPositive(const Expr& expr);  // Without `with` and `not`.
   bool EmitNot(const Expr& expr);
   bool EmitEvery(const Expr& expr);
   bool EmitSomeIn(const Expr& expr);
   bool EmitCallExpr(const Term& term);
   bool EmitPrint(const Term& term);
+  std::optional<Node> EmitPrinted(const Term& operand, bool& iterates);
   bool EmitWiths(const Expr& expr);
   std::optional<Mock> EmitMock(const With& with);
 
@@ -58,6 +60,23 @@ class BodyCompiler {
                      std::vector<std::pair<const Term*, const Term*>>& more);
   bool EmitMatch(const Term& pattern, Node value);  // value is a constant, a slot or below one.
   bool EmitPatternMatch(const Term& pattern, const Node& value);
+
+  // What emit() says when it runs dry; it leaves nothing behind.
+  template <typename Emit>
+  bool Succeeds(Emit emit) {
+    const Bound before = bound_;
+    const std::size_t slots = names_.size();
+    Block* outer = std::exchange(out_, nullptr);
+    const bool out = emit();
+    out_ = outer;
+    bound_ = before;
+    names_.resize(slots);
+    return out;
+  }
+
+  // body_ready.cc
+  bool IsReady(const Term& term) const;
+  bool IsReady(const Expr& expr) const;
 
   bool IsOpen(const Term& term) const;  // Has an unbound variable outside references and calls.
   bool IsPattern(const Term& term) const;
@@ -81,7 +100,6 @@ class BodyCompiler {
   Bound bound_;
   Block* out_ = nullptr;
   Step dry_;
-  std::size_t depth_ = 0;
 };
 
 }  // namespace kata_cc::policy

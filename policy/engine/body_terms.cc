@@ -5,6 +5,19 @@
 #include "policy/engine/body_compiler.h"
 
 namespace kata_cc::policy {
+namespace {
+
+std::string CalledName(const Term& operation) {
+  if (operation.kind != TermKind::kRef) return operation.name;
+  std::string name = "data";
+  for (std::size_t i = 1; i < operation.parts.size(); ++i) {
+    const Term& part = operation.parts[i];
+    name += "." + (part.is_string() ? std::string(part.value.string()) : "?");
+  }
+  return name;
+}
+
+}  // namespace
 
 Node BodyCompiler::SlotNode(std::uint32_t slot, const Location& location) const {
   Node node(NodeKind::kSlot, location);
@@ -41,16 +54,15 @@ Group* BodyCompiler::FunctionOf(const Term& operation) const {
       operation.parts[0].variable >= 0) {
     return nullptr;
   }
-  std::vector<std::string> path;
+  const TreeNode* node = &compiler_.program_.root;
   for (std::size_t i = 1; i < operation.parts.size(); ++i) {
     if (!operation.parts[i].is_string()) return nullptr;
-    path.emplace_back(operation.parts[i].value.string());
+    const auto child = node->children.find(operation.parts[i].value.string());
+    if (child == node->children.end()) return nullptr;
+    node = child->second.get();
   }
-  const TreeNode* node = compiler_.FindNode(path);
-  if (node == nullptr || node->group == nullptr || node->group->kind != GroupKind::kFunction) {
-    return nullptr;
-  }
-  return node->group;
+  const bool is_function = node->group != nullptr && node->group->kind == GroupKind::kFunction;
+  return is_function ? node->group : nullptr;
 }
 
 std::size_t BodyCompiler::Arity(const Term& call) const {
@@ -64,32 +76,24 @@ bool BodyCompiler::EmitTerms(const std::vector<Term>& terms, std::size_t first,
                              std::vector<Node>& out) {
   const std::size_t start = out.size();
   out.resize(start + terms.size() - first);
-  std::vector<bool> done(terms.size(), false);
-  std::size_t left = terms.size() - first;
-  while (left > 0) {
-    bool progress = false;
-    for (std::size_t i = first; i < terms.size(); ++i) {
-      if (done[i]) continue;
-      if (out_ != nullptr) {
-        // Try without leaving steps behind.
-        const Bound before = bound_;
-        const std::size_t slots = names_.size();
-        Block* outer = out_;
-        out_ = nullptr;
-        const bool ready = EmitTerm(terms[i]).has_value();
-        out_ = outer;
-        bound_ = before;
-        names_.resize(slots);
-        if (!ready) continue;
-      }
-      auto node = EmitTerm(terms[i]);
-      if (!node) continue;
-      out[start + i - first] = std::move(*node);
-      done[i] = true;
-      progress = true;
-      --left;
+  std::vector<std::size_t> waiting;
+  const auto emit = [&](std::size_t i) {
+    const Term& term = terms[i];
+    if (out_ != nullptr && !IsReady(term) &&
+        !Succeeds([&] { return EmitTerm(term).has_value(); })) {
+      return false;
     }
-    if (!progress) return false;
+    auto node = EmitTerm(term);
+    if (node) out[start + i - first] = std::move(*node);
+    return node.has_value();
+  };
+  for (std::size_t i = first; i < terms.size(); ++i) {
+    if (!emit(i)) waiting.push_back(i);
+  }
+  while (!waiting.empty()) {
+    const std::size_t left = waiting.size();
+    std::erase_if(waiting, emit);
+    if (waiting.size() == left) return false;
   }
   return true;
 }
@@ -152,16 +156,8 @@ std::optional<Node> BodyCompiler::EmitCall(const Term& term, std::size_t operand
   Node node(NodeKind::kBuiltin, term.location);
   Group* group = FunctionOf(term.parts[0]);
   const Builtin* builtin = group == nullptr ? BuiltinOf(term.parts[0]) : nullptr;
-  std::string name = term.parts[0].name;
-  if (term.parts[0].kind == TermKind::kRef) {
-    name = "data";
-    for (std::size_t i = 1; i < term.parts[0].parts.size(); ++i) {
-      const Term& part = term.parts[0].parts[i];
-      name += "." + (part.is_string() ? std::string(part.value.string()) : "?");
-    }
-  }
   if (group == nullptr && builtin == nullptr) {
-    compiler_.ReportUnknownFunction(term.location, name);
+    compiler_.ReportUnknownFunction(term.location, CalledName(term.parts[0]));
     return node;
   }
   const std::size_t arity = group != nullptr ? group->arity : builtin->arity;
@@ -170,14 +166,15 @@ std::optional<Node> BodyCompiler::EmitCall(const Term& term, std::size_t operand
     return node;
   }
   if (operands != arity) {
-    compiler_.Report(term.location, name + ": expected " + std::to_string(arity) +
+    compiler_.Report(term.location, CalledName(term.parts[0]) + ": expected " +
+                                        std::to_string(arity) +
                                         (arity == 1 ? " operand" : " operands") + ", got " +
                                         std::to_string(operands));
     return node;
   }
-  if (builtin != nullptr && name.starts_with("rego.metadata.")) {
+  if (builtin != nullptr && builtin->name.starts_with("rego.metadata.")) {
     node.kind = NodeKind::kConstant;
-    node.constant = compiler_.Metadata(name == "rego.metadata.chain");
+    node.constant = compiler_.Metadata(builtin->name == "rego.metadata.chain");
     return node;
   }
   std::vector<Term> cut;

@@ -43,17 +43,17 @@ bool BodyCompiler::EmitUnify(const Term& a, const Term& b) {
     bool progress = false;
     std::vector<std::pair<const Term*, const Term*>> later;
     for (const auto& [x, y] : pairs) {
+      const bool variable = x->kind == TermKind::kVar && x->variable >= 0;
+      if (IsReady(*y) && (variable || IsReady(*x))) {
+        if (!EmitUnifyOnce(*x, *y, later)) return false;
+        progress = true;
+        continue;
+      }
       const Bound before = bound_;
       const std::size_t slots = names_.size();
       if (out_ != nullptr) {
-        Block* outer = out_;
-        out_ = nullptr;
         std::vector<std::pair<const Term*, const Term*>> ignored;
-        const bool ready = EmitUnifyOnce(*x, *y, ignored);
-        out_ = outer;
-        bound_ = before;
-        names_.resize(slots);
-        if (!ready) {
+        if (!Succeeds([&] { return EmitUnifyOnce(*x, *y, ignored); })) {
           later.emplace_back(x, y);
           continue;
         }
@@ -171,19 +171,13 @@ bool BodyCompiler::EmitPatternMatch(const Term& pattern, const Node& value) {
         key = EmitTerm(pattern.parts[i - 1]);
         if (!key) return false;
       }
-      Block* outer = out_;
       const Bound before = bound_;
       const std::size_t slots = names_.size();
-      if (out_ != nullptr) {
-        out_ = nullptr;
-        const bool ready = EmitMatch(*part, copy(Node(NodeKind::kConstant, part->location)));
-        out_ = outer;
-        bound_ = before;
-        names_.resize(slots);
-        if (!ready) {
-          later.emplace_back(part, i);
-          continue;
-        }
+      if (out_ != nullptr && !Succeeds([&] {
+            return EmitMatch(*part, copy(Node(NodeKind::kConstant, part->location)));
+          })) {
+        later.emplace_back(part, i);
+        continue;
       }
       if (!EmitMatch(*part, copy(std::move(*key)))) {
         bound_ = before;

@@ -189,7 +189,8 @@ const TreeNode* Compiler::FindNode(const std::vector<std::string>& path) const {
   return node;
 }
 
-const std::set<std::string>* Compiler::RuleNames(const std::vector<std::string>& package) const {
+const std::set<std::string, std::less<>>* Compiler::RuleNames(
+    const std::vector<std::string>& package) const {
   const auto it = rule_names_.find(package);
   return it == rule_names_.end() ? nullptr : &it->second;
 }
@@ -263,7 +264,7 @@ void Compiler::CheckHead(const Group& group, const Rule& rule, GroupKind kind) {
 
 void Compiler::BuildTree() {
   for (const ModuleAst& module : program_.modules) {
-    std::set<std::string>& names = rule_names_[module.package];
+    auto& names = rule_names_[module.package];
     for (const Rule& rule : module.rules) {
       names.emplace(rule.path[0].value.string());
       CollectMocks(rule);
@@ -488,7 +489,7 @@ Result<CompiledQuery> Compiler::CompileQuery(Body body, std::string_view name) {
   // The names of the program's mocks hold for the rules; the query's own count from here on.
   compiler.EmitBody(body, out.definition.block);
   out.definition.value = Node(NodeKind::kArray, {});
-  std::map<std::string, std::int32_t> variables = resolver.outermost();
+  const auto& variables = resolver.outermost();
   const auto add = [&out](std::int32_t variable) {
     Node node(NodeKind::kSlot, {});
     node.slot = static_cast<std::uint32_t>(variable);

@@ -91,15 +91,17 @@ class Compiler {
   void CollectMocks(const Expr& expr);
   Result<void> Errors() const;
   std::string At(const Location& location) const;
-  const std::set<std::string>* RuleNames(const std::vector<std::string>& package) const;
+  const std::set<std::string, std::less<>>* RuleNames(
+      const std::vector<std::string>& package) const;
   const TreeNode* FindNode(const std::vector<std::string>& path) const;
 
   Program& program_;
   const BuiltinTable& builtins_;
   std::vector<std::string> errors_;
   std::set<std::string> reported_;
-  std::map<std::vector<std::string>, std::set<std::string>> rule_names_;  // By package.
-  std::set<std::string, std::less<>> mocked_;                             // Builtins, somewhere.
+  std::map<std::vector<std::string>, std::set<std::string, std::less<>>>
+      rule_names_;                              // By package.
+  std::set<std::string, std::less<>> mocked_;   // Builtins, somewhere.
   std::set<std::vector<std::string>> dynamic_;  // Paths of rules with variables in their heads.
   Group* current_ = nullptr;
   const ModuleAst* current_module_ = nullptr;

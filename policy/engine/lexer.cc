@@ -11,12 +11,24 @@ namespace {
 constexpr std::size_t kMaxTemplateDepth = 32;
 constexpr std::string_view kMetadata = "METADATA";
 
-bool IsNameStart(char c) {
+constexpr bool IsNameStart(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
-bool IsDigit(char c) {
+constexpr bool IsDigit(char c) {
   return c >= '0' && c <= '9';
 }
+
+// By the byte: what goes on a name, and what goes on a string.
+enum : std::uint8_t { kInName = 1, kInString = 2 };
+constexpr std::array<std::uint8_t, 256> kClasses = [] {
+  std::array<std::uint8_t, 256> out{};
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto c = static_cast<char>(i);
+    if (IsNameStart(c) || IsDigit(c)) out[i] |= kInName;
+    if (c != '"' && c != '\\' && c != '\n') out[i] |= kInString;
+  }
+  return out;
+}();
 
 bool IsKeywordText(std::string_view text) {
   constexpr std::size_t kLongest = 8;
@@ -34,6 +46,8 @@ class Lexer {
   explicit Lexer(std::string_view text) : text_(text) {}
 
   Result<Tokens> Run() {
+    constexpr std::size_t kUsualToken = 5;  // Bytes of text.
+    out_.list.reserve(text_.size() / kUsualToken + 16);
     TRY(LexUntil(false));
     FinishMetadata();
     Add(TokenKind::kEnd, {});
@@ -51,6 +65,12 @@ class Lexer {
     return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
   }
 
+  std::size_t EndOf(std::uint8_t in, std::size_t at) const {
+    while (at < text_.size() && (kClasses[static_cast<unsigned char>(text_[at])] & in) != 0)
+      ++at;
+    return at;
+  }
+
   void Mark() {
     token_line_ = line_;
     token_column_ = static_cast<std::uint32_t>(at_ - line_start_ + 1);
@@ -60,8 +80,40 @@ class Lexer {
     std::uint16_t code = 0;
     if (kind == TokenKind::kPunctuation) code = PunctuationCode(text);
     if (kind == TokenKind::kName && IsKeywordText(text)) code = 1;
-    out_.list.push_back({kind, space_, token_line_, token_column_, code, text});
+    MarkConstant(kind, code, text);
+    out_.list.push_back({kind, space_, false, token_line_, token_column_, code, text});
     space_ = false;
+  }
+
+  // Before the token is added.
+  void MarkConstant(TokenKind kind, std::uint16_t code, std::string_view text) {
+    const std::size_t index = out_.list.size();
+    bool constant = kind == TokenKind::kString || kind == TokenKind::kNumber;
+    if (kind == TokenKind::kName) constant = code != 0 && IsWordOfJson(text);
+    if (kind == TokenKind::kPunctuation) {
+      switch (code) {
+        case '[':
+        case '{':
+          open_.push_back(index);
+          return;
+        case ']':
+        case '}':
+          if (open_.empty()) return;
+          out_.list[open_.back()].constant = other_end_ <= open_.back();
+          open_.pop_back();
+          return;
+        case '-': {
+          // Not that of a difference.
+          const Token& before = out_.list.empty() ? Token() : out_.list.back();
+          constant =
+              before.code == ',' || before.code == ':' || before.code == '[' || before.code == '{';
+          break;
+        }
+        default:
+          constant = code == ',' || code == ':';
+      }
+    }
+    if (!constant) other_end_ = index + 1;
   }
 
   void AddOwned(TokenKind kind, std::string text) {
@@ -135,8 +187,7 @@ class Lexer {
       Mark();
       if (IsNameStart(c)) {
         const std::size_t start = at_;
-        while (IsNameStart(Peek()) || IsDigit(Peek()))
-          ++at_;
+        at_ = EndOf(kInName, at_);
         Add(TokenKind::kName, text_.substr(start, at_ - start));
         continue;
       }
@@ -146,8 +197,8 @@ class Lexer {
       }
       if (c == '"') {
         // Most have no escapes, and are lent from the text.
-        const std::size_t end = text_.find_first_of("\"\\\n", at_ + 1);
-        if (end != std::string_view::npos && text_[end] == '"') {
+        const std::size_t end = EndOf(kInString, at_ + 1);
+        if (end < text_.size() && text_[end] == '"') {
           Add(TokenKind::kString, text_.substr(at_ + 1, end - at_ - 1));
           at_ = end + 1;
           continue;
@@ -331,6 +382,8 @@ class Lexer {
   bool in_metadata_ = false;
   std::uint32_t comment_line_ = 0;
   std::size_t template_depth_ = 0;
+  std::vector<std::size_t> open_;  // Brackets and braces not closed yet.
+  std::size_t other_end_ = 0;      // After the last token that is not JSON's.
   Tokens out_;
 };
 

@@ -28,6 +28,7 @@ enum class TokenKind : std::uint8_t {
 struct Token {
   TokenKind kind = TokenKind::kEnd;
   bool space_before = false;
+  bool constant = false;  // Of [ and {: up to its end there are only JSON's tokens.
   std::uint32_t line = 0;
   std::uint32_t column = 0;
   std::uint16_t code = 0;  // Of punctuation: its characters; of a name: not 0 if a keyword.
@@ -37,6 +38,10 @@ struct Token {
 // What Token::code is for punctuation.
 constexpr std::uint16_t PunctuationCode(std::string_view text) {
   return static_cast<std::uint16_t>(text[0] | (text.size() > 1 ? text[1] << 8 : 0));
+}
+
+inline bool IsWordOfJson(std::string_view name) {
+  return name == "true" || name == "false" || name == "null";
 }
 
 struct Tokens {

@@ -28,7 +28,8 @@ class ModuleParser : public ParserState {
   }
 
   Result<Value> ParseGround() {
-    const Term term = TRY(ParseListElement());
+    Term term;
+    TRY(ParseListElement(term));
     if (now().kind != TokenKind::kEnd) return Fail("text after the term");
     if (term.kind != TermKind::kScalar) return FailAt(term.location, "the term is not a constant");
     return term.value;
@@ -124,7 +125,7 @@ class ModuleParser : public ParserState {
         path.push_back(Term::Scalar(Value::String(now().text), location()));
         Advance();
       } else if (Take("[")) {
-        path.push_back(TRY(ParseListElement()));
+        TRY(ParseListElement(path.emplace_back()));
         TRY(Expect("]"));
       } else {
         break;
@@ -142,17 +143,17 @@ class ModuleParser : public ParserState {
     rule.path = TRY(ParseHeadPath());
     if (!now().space_before && Take("(")) {
       rule.is_function = true;
-      rule.parameters = TRY(ParseList(")", {}));
+      TRY(ParseList(")", rule.parameters));
     }
     bool has_value = false;
     bool contains = false;
     if (!rule.is_default && !rule.is_function && TakeKeyword("contains")) {
       contains = true;
       rule.kind = RuleKind::kSet;
-      rule.key = TRY(ParseExpression());
+      TRY(ParseExpression(rule.key.emplace()));
     } else if (TakeAssignment()) {
       has_value = true;
-      rule.value = TRY(ParseExpression());
+      TRY(ParseExpression(rule.value.emplace()));
     }
     if (rule.is_default) {
       if (!has_value) return Fail("a default rule needs a value");
@@ -255,7 +256,7 @@ class ModuleParser : public ParserState {
     bool has_value = false;
     if (TakeAssignment()) {
       has_value = true;
-      rule->value = TRY(ParseExpression());
+      TRY(ParseExpression(rule->value.emplace()));
     }
     const bool with_if = TakeKeyword("if");
     if (At("{") && (with_if || !options_.v1)) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parser's inside: tokens, terms and literals (parser_term.cc), rules and modules (parser.cc).
+// The parser's inside: tokens, terms and literals (parser_term.cc), arrays and braces
+// (parser_composite.cc), rules and modules (parser.cc).
 #pragma once
 
 #include <string>
@@ -22,10 +23,11 @@ class ParserState {
   Result<Body> ParseBody(
       std::string_view end);  // Up to and with end ("}", "]" ...); "" is the end.
   Result<Expr> ParseLiteral();
-  Result<Term> ParseExpression();   // With `in`, also `k, v in xs`.
-  Result<Term> ParseListElement();  // As ParseExpression, but a comma ends it.
-  Result<Term> ParseTerm();
-  Result<Term> ParseReference(Term head);  // .name and [term] and (operands), without spaces.
+  // What out held is dropped; after an error it holds anything.
+  Result<void> ParseExpression(Term& out);   // With `in`, also `k, v in xs`.
+  Result<void> ParseListElement(Term& out);  // As ParseExpression, but a comma ends it.
+  Result<void> ParseTerm(Term& out);
+  Result<void> ParseReference(Term& head);  // .name and [term] and (operands), without spaces.
 
  protected:
   enum : unsigned { kIn = 1, kEvery = 2, kContains = 4, kIf = 8, kAllKeywords = 15 };
@@ -66,15 +68,24 @@ class ParserState {
   };
   Result<void> CheckLimits();
 
-  Result<Term> ParseInfix(int least);
-  Result<Term> ParseMembership(bool pairs);
-  Result<Term> ParseArray();
-  Result<Term> ParseBraces();
-  Result<Term> ParseTemplate();
-  Result<std::vector<Term>> ParseList(std::string_view end, std::vector<Term> parts);
+  Result<void> ParseInfix(int least, Term& out);
+  Result<void> ParseMembership(bool pairs, Term& out);
+  Result<void> ParseNumber(bool negative, Value& out);
+  Result<void> ParseList(std::string_view end, std::vector<Term>& parts);
+
+  // parser_composite.cc
+  Result<void> ParseArray(Term& out);
+  Result<void> ParseBraces(Term& out);
+  Result<void> ParseTemplate(Term& out);
   Result<Term> ParseComprehension(TermKind kind, std::vector<Term> head, std::string_view end,
                                   Location location);
-  Result<Term> FinishObject(std::vector<Term> parts, Location location);
+  Result<void> FinishObject(std::vector<Term> parts, Location start, Term& out);
+  bool AtMemberEnd(bool key) const;
+  bool TakeConstant(Term& out);
+  Result<Value> ParseConstant();
+  Result<Value> ParseConstantObject(Value first_key);
+  Result<std::vector<Value>> ParseConstants(std::string_view end);
+
   Result<Expr> ParseSome();
   Result<Expr> ParseEvery();
 
@@ -85,6 +96,7 @@ class ParserState {
   std::size_t at_ = 0;
   std::size_t depth_ = 0;
   std::size_t budget_ = 0;
+  std::size_t failed_constants_ = 0;
   bool too_deep_ = false;  // No other reading of the text is tried.
 };
 

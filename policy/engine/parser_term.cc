@@ -20,29 +20,6 @@ constexpr std::array kOperators = {
     Operator{"%", "rem", 5},
 };
 constexpr int kAnyLevel = 1;
-constexpr int kAboveOr = 3;
-
-// A composite of constants is a constant.
-Term Folded(Term term) {
-  for (const Term& part : term.parts) {
-    if (part.kind != TermKind::kScalar) return term;
-  }
-  std::vector<Value> values;
-  if (term.kind == TermKind::kObject) {
-    std::vector<Member> members;
-    members.reserve(term.parts.size() / 2);
-    for (std::size_t i = 0; i + 1 < term.parts.size(); i += 2) {
-      members.push_back({std::move(term.parts[i].value), std::move(term.parts[i + 1].value)});
-    }
-    return Term::Scalar(Value::Object(std::move(members)), term.location);
-  }
-  values.reserve(term.parts.size());
-  for (Term& part : term.parts)
-    values.push_back(std::move(part.value));
-  return Term::Scalar(term.kind == TermKind::kArray ? Value::Array(std::move(values))
-                                                    : Value::Set(std::move(values)),
-                      term.location);
-}
 
 }  // namespace
 
@@ -73,7 +50,7 @@ Result<void> ParserState::CheckLimits() {
 
 Result<void> ParserState::Expect(std::string_view punctuation) {
   if (Take(punctuation)) return {};
-  return Fail("expected " + std::string(punctuation));
+  return Fail("expected '" + std::string(punctuation) + "'");
 }
 
 bool ParserState::IsKeyword(std::string_view name) const {
@@ -110,9 +87,9 @@ Result<Body> ParserState::ParseBody(std::string_view end) {
       if (!end.empty()) Advance();
       return body;
     }
-    if (now().kind == TokenKind::kEnd) return Fail("expected " + std::string(end));
+    if (now().kind == TokenKind::kEnd) return Fail("expected '" + std::string(end) + "'");
     if (!semicolon && at_ > 0 && now().line == tokens_.list[at_ - 1].line) {
-      return Fail("expected a new line, ; or " + std::string(end));
+      return Fail("expected a new line, ';' or '" + std::string(end) + "'");
     }
   }
 }
@@ -128,27 +105,23 @@ Result<Expr> ParserState::ParseLiteral() {
   } else {
     const bool negated = TakeKeyword("not");
     if (negated && AtKeyword("some")) return Fail("some cannot be negated");
-    Term left = TRY(ParseExpression());
+    TRY(ParseExpression(expr.terms.emplace_back()));
     if (At(":=") || At("=")) {
       expr.kind = At(":=") ? ExprKind::kAssign : ExprKind::kUnify;
       Advance();
-      Term right = TRY(ParseExpression());
-      expr.terms.push_back(std::move(left));
-      expr.terms.push_back(std::move(right));
-    } else {
-      expr.terms.push_back(std::move(left));
+      TRY(ParseExpression(expr.terms.emplace_back()));
     }
     expr.negated = negated;
   }
   expr.location = start;
   while (TakeKeyword("with")) {
     With with;
-    with.target = TRY(ParseTerm());
+    TRY(ParseTerm(with.target));
     if (with.target.kind != TermKind::kVar && with.target.kind != TermKind::kRef) {
       return FailAt(with.target.location, "with: the target must be input, data or a function");
     }
     if (!TakeKeyword("as")) return Fail("expected as");
-    with.value = TRY(ParseExpression());
+    TRY(ParseExpression(with.value));
     expr.withs.push_back(std::move(with));
   }
   return expr;
@@ -159,13 +132,13 @@ Result<Expr> ParserState::ParseSome() {
   Expr expr;
   expr.kind = ExprKind::kSome;
   for (;;) {
-    expr.terms.push_back(TRY(ParseInfix(kAnyLevel)));
+    TRY(ParseInfix(kAnyLevel, expr.terms.emplace_back()));
     if (!Take(",")) break;
   }
   if (TakeKeyword("in")) {
     if (expr.terms.size() > 2) return Fail("some ... in takes one or two terms");
     expr.kind = ExprKind::kSomeIn;
-    expr.terms.push_back(TRY(ParseInfix(kAnyLevel)));
+    TRY(ParseInfix(kAnyLevel, expr.terms.emplace_back()));
     return expr;
   }
   for (const Term& term : expr.terms) {
@@ -180,7 +153,8 @@ Result<Expr> ParserState::ParseEvery() {
   expr.kind = ExprKind::kEvery;
   expr.terms.push_back(Term::Var("_", location()));
   for (;;) {
-    Term term = TRY(ParseTerm());
+    Term term;
+    TRY(ParseTerm(term));
     if (term.kind != TermKind::kVar) return FailAt(term.location, "every: expected a variable");
     expr.terms.push_back(std::move(term));
     if (!Take(",")) break;
@@ -188,50 +162,50 @@ Result<Expr> ParserState::ParseEvery() {
   }
   if (expr.terms.size() == 3) expr.terms.erase(expr.terms.begin());
   if (!TakeKeyword("in")) return Fail("expected in");
-  expr.terms.push_back(TRY(ParseExpression()));
+  TRY(ParseExpression(expr.terms.emplace_back()));
   TRY(Expect("{"));
   expr.body = std::make_unique<Body>(TRY(ParseBody("}")));
   return expr;
 }
 
-Result<Term> ParserState::ParseExpression() {
-  return ParseMembership(true);
+Result<void> ParserState::ParseExpression(Term& out) {
+  return ParseMembership(true, out);
 }
-Result<Term> ParserState::ParseListElement() {
-  return ParseMembership(false);
+Result<void> ParserState::ParseListElement(Term& out) {
+  return ParseMembership(false, out);
 }
 
-Result<Term> ParserState::ParseMembership(bool pairs) {
+Result<void> ParserState::ParseMembership(bool pairs, Term& out) {
   const Nested nested(*this);
   TRY(CheckLimits());
-  Term left = TRY(ParseInfix(kAnyLevel));
+  TRY(ParseInfix(kAnyLevel, out));
   for (;;) {
-    const Location start = left.location;
+    const Location start = out.location;
     std::vector<Term> operands;
     if (pairs && At(",")) {
       const std::size_t back = at_;
       Advance();
-      auto middle = ParseInfix(kAnyLevel);
-      if (!middle || !AtKeyword("in")) {
+      Term middle;
+      if (!ParseInfix(kAnyLevel, middle) || !AtKeyword("in")) {
         at_ = back;
-        return left;
+        return {};
       }
-      operands.push_back(std::move(left));
-      operands.push_back(*std::move(middle));
+      operands.push_back(std::move(out));
+      operands.push_back(std::move(middle));
     } else if (AtKeyword("in")) {
-      operands.push_back(std::move(left));
+      operands.push_back(std::move(out));
     } else {
-      return left;
+      return {};
     }
     Advance();
-    operands.push_back(TRY(ParseInfix(kAnyLevel)));
-    const bool two = operands.size() == 2;
-    left = Term::Call(two ? "internal.member_2" : "internal.member_3", std::move(operands), start);
+    TRY(ParseInfix(kAnyLevel, operands.emplace_back()));
+    const bool pair = operands.size() == 3;
+    out = Term::Call(pair ? "internal.member_3" : "internal.member_2", std::move(operands), start);
   }
 }
 
-Result<Term> ParserState::ParseInfix(int least) {
-  Term left = TRY(ParseTerm());
+Result<void> ParserState::ParseInfix(int least, Term& out) {
+  TRY(ParseTerm(out));
   for (std::size_t joined = 0; now().kind == TokenKind::kPunctuation; ++joined) {
     if (At(",") || At("}") || At("]") || At(")") || At(":")) break;
     const auto* found =
@@ -241,77 +215,87 @@ Result<Term> ParserState::ParseInfix(int least) {
     // A chain makes a tree as deep as it is long.
     if (joined > options_.depth) return Fail("longer chain of operators than the limit");
     Advance();
-    Term right = TRY(ParseInfix(found->level + 1));
-    const Location start = left.location;
+    const Location start = out.location;
     std::vector<Term> operands;
-    operands.push_back(std::move(left));
-    operands.push_back(std::move(right));
-    left = Term::Call(std::string(found->name), std::move(operands), start);
+    operands.reserve(2);
+    operands.push_back(std::move(out));
+    TRY(ParseInfix(found->level + 1, operands.emplace_back()));
+    out = Term::Call(std::string(found->name), std::move(operands), start);
   }
-  return left;
+  return {};
 }
 
-Result<Term> ParserState::ParseTerm() {
+Result<void> ParserState::ParseTerm(Term& out) {
   const Nested nested(*this);
   TRY(CheckLimits());
-  const Location start = location();
-  const Token token = now();
+  const Token& token = now();
+  out = Term(TermKind::kScalar, location());
   switch (token.kind) {
     case TokenKind::kString:
+      out.value = Value::String(token.text);
       Advance();
-      return Term::Scalar(Value::String(token.text), start);
-    case TokenKind::kNumber: {
-      Advance();
-      auto value = Value::NumberFromText(token.text);
-      if (!value) return FailAt(start, "number out of range");
-      return Term::Scalar(*std::move(value), start);
-    }
+      return {};
+    case TokenKind::kNumber:
+      return ParseNumber(false, out.value);
     case TokenKind::kTemplateBegin:
-      return ParseTemplate();
+      return ParseTemplate(out);
     case TokenKind::kName: {
       const bool called = next().kind == TokenKind::kPunctuation && next().text == "(" &&
                           !next().space_before && token.text == "contains";
       if (AtAnyKeyword() && !called) {
-        const bool is_null = token.text == "null";
-        if (!is_null && token.text != "true" && token.text != "false") {
-          return Fail("unexpected keyword");
-        }
+        if (!IsWordOfJson(token.text)) return Fail("unexpected keyword");
+        if (token.text != "null") out.value = Value::Bool(token.text == "true");
         Advance();
-        return Term::Scalar(is_null ? Value() : Value::Bool(token.text == "true"), start);
+        return {};
       }
+      out.kind = TermKind::kVar;
+      out.name = token.text;
       Advance();
-      return ParseReference(Term::Var(std::string(token.text), start));
+      return ParseReference(out);
     }
     case TokenKind::kPunctuation:
       break;
     default:
       return Fail("expected a term");
   }
-  if (token.text == "-" && next().kind == TokenKind::kNumber && !next().space_before) {
+  if (At("-") && next().kind == TokenKind::kNumber && !next().space_before) {
     Advance();
-    auto value = Value::NumberFromText("-" + std::string(now().text));
-    Advance();
-    if (!value) return FailAt(start, "number out of range");
-    return Term::Scalar(*std::move(value), start);
+    return ParseNumber(true, out.value);
   }
-  if (token.text == "[") return ParseReference(TRY(ParseArray()));
-  if (token.text == "{") return ParseReference(TRY(ParseBraces()));
-  if (token.text == "(") {
-    Advance();
-    Term inner = TRY(ParseExpression());
-    TRY(Expect(")"));
-    return inner;
+  if (At("[")) {
+    TRY(ParseArray(out));
+    return ParseReference(out);
+  }
+  if (At("{")) {
+    TRY(ParseBraces(out));
+    return ParseReference(out);
+  }
+  if (Take("(")) {
+    TRY(ParseExpression(out));
+    return Expect(")");
   }
   return Fail("expected a term");
 }
 
-Result<Term> ParserState::ParseReference(Term head) {
+Result<void> ParserState::ParseNumber(bool negative, Value& out) {
+  const Location start = location();
+  auto value = negative ? Value::NumberFromText("-" + std::string(now().text))
+                        : Value::NumberFromText(now().text);
+  if (!value) return FailAt(start, "number out of range");
+  Advance();
+  out = *std::move(value);
+  return {};
+}
+
+Result<void> ParserState::ParseReference(Term& head) {
   const Location start = head.location;
+  constexpr std::size_t kUsualParts = 4;
   for (;;) {
-    if (now().space_before) return head;
+    if (now().kind != TokenKind::kPunctuation || now().space_before) return {};
     const auto as_ref = [&] {
       if (head.kind == TermKind::kRef) return;
       Term ref(TermKind::kRef, start);
+      ref.parts.reserve(kUsualParts);
       ref.parts.push_back(std::move(head));
       head = std::move(ref);
     };
@@ -319,177 +303,40 @@ Result<Term> ParserState::ParseReference(Term head) {
       Advance();
       if (now().kind != TokenKind::kName || now().space_before) return Fail("expected a name");
       as_ref();
-      head.parts.push_back(Term::Scalar(Value::String(now().text), location()));
+      Term& part = head.parts.emplace_back(TermKind::kScalar, location());
+      part.value = Value::String(now().text);
       Advance();
     } else if (At("[")) {
       Advance();
       as_ref();
-      head.parts.push_back(TRY(ParseListElement()));
+      TRY(ParseListElement(head.parts.emplace_back()));
       TRY(Expect("]"));
     } else if (At("(") && (head.kind == TermKind::kVar || head.kind == TermKind::kRef)) {
       Advance();
-      std::vector<Term> operands = TRY(ParseList(")", {}));
-      if (head.is_var("set") && operands.empty()) {
-        head = Term::Scalar(Value::Set({}), start);
-        continue;
-      }
       Term call(TermKind::kCall, start);
+      call.parts.reserve(kUsualParts);
       call.parts.push_back(std::move(head));
-      for (Term& operand : operands)
-        call.parts.push_back(std::move(operand));
-      head = std::move(call);
+      TRY(ParseList(")", call.parts));
+      if (call.parts.size() == 1 && call.parts[0].is_var("set")) {
+        head = Term::Scalar(Value::Set({}), start);
+      } else {
+        head = std::move(call);
+      }
     } else {
-      return head;
+      return {};
     }
     TRY(CheckLimits());
   }
 }
 
 // The rest of a comma-separated list, after parts; takes end.
-Result<std::vector<Term>> ParserState::ParseList(std::string_view end, std::vector<Term> parts) {
+Result<void> ParserState::ParseList(std::string_view end, std::vector<Term>& parts) {
   while (!Take(end)) {
-    parts.push_back(TRY(ParseListElement()));
+    TRY(ParseListElement(parts.emplace_back()));
     if (Take(end)) break;
     TRY(Expect(","));
   }
-  return parts;
-}
-
-// At the | after the head. On an error the caller may try another reading.
-Result<Term> ParserState::ParseComprehension(TermKind kind, std::vector<Term> head,
-                                             std::string_view end, Location start) {
-  Advance();
-  Term out(kind, start);
-  out.parts = std::move(head);
-  out.body = std::make_unique<Body>(TRY(ParseBody(end)));
-  return out;
-}
-
-Result<Term> ParserState::ParseArray() {
-  const Location start = location();
-  Advance();
-  Term array(TermKind::kArray, start);
-  if (Take("]")) return Folded(std::move(array));
-  // [a | b] is a comprehension if its tail can be a body, else the union of two sets.
-  const std::size_t back = at_;
-  auto head = ParseInfix(kAboveOr);
-  if (head && At("|")) {
-    std::vector<Term> heads;
-    heads.push_back(*std::move(head));
-    auto comprehension = ParseComprehension(TermKind::kArrayOf, std::move(heads), "]", start);
-    if (comprehension) return comprehension;
-    at_ = back;
-    auto parts = ParseList("]", {});
-    if (!parts) return comprehension;  // Its error is the likelier one.
-    array.parts = *std::move(parts);
-    return Folded(std::move(array));
-  }
-  if (!head) return head;
-  if (!At(",") && !At("]")) at_ = back;  // An operator of lower rank, or `in`.
-  std::vector<Term> parts;
-  if (at_ != back) {
-    parts.push_back(*std::move(head));
-    if (!At("]")) TRY(Expect(","));
-  }
-  array.parts = TRY(ParseList("]", std::move(parts)));
-  return Folded(std::move(array));
-}
-
-Result<Term> ParserState::FinishObject(std::vector<Term> parts, Location start) {
-  Term object(TermKind::kObject, start);
-  object.parts = std::move(parts);
-  while (!Take("}")) {
-    TRY(Expect(","));
-    if (Take("}")) break;
-    object.parts.push_back(TRY(ParseListElement()));
-    TRY(Expect(":"));
-    object.parts.push_back(TRY(ParseListElement()));
-  }
-  return Folded(std::move(object));
-}
-
-Result<Term> ParserState::ParseBraces() {
-  const Location start = location();
-  Advance();
-  if (Take("}")) return Term::Scalar(Value::Object({}), start);
-  const std::size_t back = at_;
-  std::vector<Term> parts;
-  parts.push_back(TRY(ParseInfix(kAboveOr)));
-  if (At("|")) {
-    auto comprehension = ParseComprehension(TermKind::kSetOf, std::move(parts), "}", start);
-    if (comprehension) return comprehension;
-    at_ = back;
-    auto first = ParseListElement();
-    if (!first || (!At(",") && !At("}") && !At(":"))) return comprehension;
-    parts.clear();
-    parts.push_back(*std::move(first));
-  } else if (!At(",") && !At("}") && !At(":")) {
-    at_ = back;
-    parts.clear();
-    parts.push_back(TRY(ParseListElement()));
-  }
-  if (Take(":")) {
-    const std::size_t value_at = at_;
-    parts.push_back(TRY(ParseInfix(kAboveOr)));
-    if (At("|")) {
-      std::vector<Term> heads;
-      heads.push_back(parts[0].Clone());
-      heads.push_back(std::move(parts[1]));
-      auto comprehension = ParseComprehension(TermKind::kObjectOf, std::move(heads), "}", start);
-      if (comprehension) return comprehension;
-      at_ = value_at;
-      auto value = ParseListElement();
-      if (!value || (!At(",") && !At("}"))) return comprehension;
-      parts[1] = *std::move(value);
-    } else if (!At(",") && !At("}")) {
-      at_ = value_at;
-      parts[1] = TRY(ParseListElement());
-    }
-    return FinishObject(std::move(parts), start);
-  }
-  Term set(TermKind::kSet, start);
-  if (!At("}")) TRY(Expect(","));
-  set.parts = TRY(ParseList("}", std::move(parts)));
-  return Folded(std::move(set));
-}
-
-Result<Term> ParserState::ParseTemplate() {
-  Term out(TermKind::kTemplate, location());
-  Advance();
-  for (;;) {
-    const Token token = now();
-    const Location start = location();
-    Advance();
-    switch (token.kind) {
-      case TokenKind::kTemplateEnd:
-        return out;
-      case TokenKind::kTemplateText:
-        if (!token.text.empty()) {
-          out.parts.push_back(Term::Scalar(Value::String(token.text), start));
-        }
-        break;
-      case TokenKind::kTemplateExpr: {
-        // {v | v = expression}: none is "<undefined>", two are a conflict.
-        if (now().kind == TokenKind::kTemplateExprEnd) return Fail("empty template expression");
-        Expr literal = TRY(ParseLiteral());
-        if (literal.negated || literal.kind != ExprKind::kTerm) {
-          return FailAt(start, "a template takes an expression with a value");
-        }
-        if (now().kind != TokenKind::kTemplateExprEnd) return Fail("expected } of the template");
-        Advance();
-        literal.kind = ExprKind::kAssign;
-        literal.terms.insert(literal.terms.begin(), Term::Var("$value", start));
-        Term set(TermKind::kSetOf, start);
-        set.parts.push_back(Term::Var("$value", start));
-        set.body = std::make_unique<Body>();
-        set.body->push_back(std::move(literal));
-        out.parts.push_back(std::move(set));
-        break;
-      }
-      default:
-        return FailAt(start, "malformed template");
-    }
-  }
+  return {};
 }
 
 }  // namespace kata_cc::policy

@@ -39,7 +39,7 @@ std::int32_t Resolver::NewVariable(std::string_view name) {
   return static_cast<std::int32_t>(names_.size() - 1);
 }
 
-const std::int32_t* Resolver::FindVariable(const std::string& name) const {
+const std::int32_t* Resolver::FindVariable(std::string_view name) const {
   for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
     const auto it = scope->variables.find(name);
     if (it != scope->variables.end()) return &it->second;
@@ -47,7 +47,7 @@ const std::int32_t* Resolver::FindVariable(const std::string& name) const {
   return nullptr;
 }
 
-bool Resolver::IsGlobal(const std::string& name) const {
+bool Resolver::IsGlobal(std::string_view name) const {
   if (name == "input" || name == "data" || imports_.contains(name)) return true;
   return rule_names_ != nullptr && rule_names_->contains(name);
 }
@@ -63,7 +63,7 @@ bool Resolver::IsFunctionName(const Term& term) const {
 void Resolver::Mentions(const Term& term, Names& out) const {
   if (IsClosure(term)) return;
   if (term.kind == TermKind::kVar) {
-    if (term.name != "_") out.insert(term.name);
+    if (term.name != "_") out.push_back(term.name);
     return;
   }
   const std::size_t first = term.kind == TermKind::kCall ? 1 : 0;
@@ -73,7 +73,7 @@ void Resolver::Mentions(const Term& term, Names& out) const {
 
 // The variables that a pattern declares: not those in references and calls.
 void Resolver::PatternNames(const Term& term, Names& out) const {
-  if (term.kind == TermKind::kVar && term.name != "_") out.insert(term.name);
+  if (term.kind == TermKind::kVar && term.name != "_") out.push_back(term.name);
   if (term.kind == TermKind::kArray) {
     for (const Term& part : term.parts)
       PatternNames(part, out);
@@ -122,11 +122,16 @@ void Resolver::OpenScope(const Body& body, const std::vector<Term*>& head) {
   Mentions(body, mentioned, declared);
   for (const Term* term : head)
     Mentions(*term, mentioned);
+  std::sort(mentioned.begin(), mentioned.end());
+  mentioned.erase(std::unique(mentioned.begin(), mentioned.end()), mentioned.end());
+  std::sort(declared.begin(), declared.end());
   scopes_.emplace_back();
-  for (const std::string& name : mentioned) {
-    if (declared.contains(name) || FindVariable(name) != nullptr || IsGlobal(name)) continue;
-    const std::int32_t variable = NewVariable(name);
-    scopes_.back().variables[name] = variable;
+  for (const std::string_view name : mentioned) {
+    if (std::binary_search(declared.begin(), declared.end(), name) ||
+        FindVariable(name) != nullptr || IsGlobal(name)) {
+      continue;
+    }
+    scopes_.back().variables.emplace(name, NewVariable(name));
   }
 }
 
@@ -144,10 +149,10 @@ void Resolver::ResolveRule(std::vector<Term>& parameters, Body& body, std::vecto
     const std::int32_t variable = NewVariable(direct.back());
     if (plain) scopes_.back().variables[parameter.name] = variable;
   }
-  for (const std::string& name : in_parameters) {
+  std::sort(in_parameters.begin(), in_parameters.end());
+  for (const std::string_view name : in_parameters) {
     if (scopes_.back().variables.contains(name)) continue;
-    const std::int32_t variable = NewVariable(name);
-    scopes_.back().variables[name] = variable;
+    scopes_.back().variables.emplace(name, NewVariable(name));
   }
   const Scope outer = scopes_.back();
   OpenScope(body, head);

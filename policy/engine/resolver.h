@@ -23,19 +23,19 @@ class Resolver {
   // The names of the variables by number; "" for wildcards.
   std::vector<std::string>& names() { return names_; }
   // Variables of the outermost scope by name.
-  const std::map<std::string, std::int32_t>& outermost() const { return outermost_; }
+  const std::map<std::string, std::int32_t, std::less<>>& outermost() const { return outermost_; }
 
  private:
-  using Names = std::set<std::string, std::less<>>;
+  using Names = std::vector<std::string_view>;  // Of terms that are not resolved yet.
   struct Scope {
-    std::map<std::string, std::int32_t> variables;
-    Names declared;  // By :=, some and parameters.
-    Names seen;      // Read before any declaration.
+    std::map<std::string, std::int32_t, std::less<>> variables;
+    std::set<std::string, std::less<>> declared;  // By :=, some and parameters.
+    std::set<std::string, std::less<>> seen;      // Read before any declaration.
   };
 
   std::int32_t NewVariable(std::string_view name);
-  const std::int32_t* FindVariable(const std::string& name) const;
-  bool IsGlobal(const std::string& name) const;
+  const std::int32_t* FindVariable(std::string_view name) const;
+  bool IsGlobal(std::string_view name) const;
   bool IsFunctionName(const Term& term) const;
 
   void Mentions(const Term& term, Names& out) const;
@@ -53,11 +53,11 @@ class Resolver {
 
   Compiler& compiler_;
   const ModuleAst* module_;
-  const std::set<std::string>* rule_names_ = nullptr;  // Of the package.
-  std::map<std::string, const Import*> imports_;
+  const std::set<std::string, std::less<>>* rule_names_ = nullptr;  // Of the package.
+  std::map<std::string, const Import*, std::less<>> imports_;
   std::vector<Scope> scopes_;
   std::vector<std::string> names_;
-  std::map<std::string, std::int32_t> outermost_;
+  std::map<std::string, std::int32_t, std::less<>> outermost_;
 };
 
 }  // namespace kata_cc::policy
