@@ -34,6 +34,10 @@ TOML
   [[ $shim_dir ]] && path=$(realpath "$shim_dir"):$PATH
   (
     export PATH=$path
+    # What the caller holds open (a lock, a pipe) is not held as long as the daemon lives.
+    for fd in /proc/self/fd/*; do
+      if ((${fd##*/} > 2)); then eval "exec ${fd##*/}>&-"; fi
+    done
     cd / && exec setsid containerd --config "$dir/config.toml" </dev/null >>"$dir/containerd.log" 2>&1
   ) &
   echo $! >"$dir/containerd.pid"

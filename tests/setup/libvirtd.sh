@@ -61,6 +61,10 @@ start() {
     # shellcheck disable=SC2016 # expanded by the inner shell
     unshare --mount --propagation slave bash -c '
       set -e
+      # What the caller holds open (a lock, a pipe) is not held as long as the daemon lives.
+      for fd in /proc/self/fd/*; do
+        if ((${fd##*/} > 2)); then eval "exec ${fd##*/}>&-"; fi
+      done
       mkdir -p /etc/libvirt /run/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt
       mount --bind "$1/etc" /etc/libvirt
       mount --bind "$1/run" /run/libvirt
@@ -83,18 +87,20 @@ stop() {
   if running; then
     local pid name
     pid=$(<"$dir/libvirtd.pid")
+    # A domain whose QEMU was just killed is listed, and gone when it is to be destroyed.
     while IFS= read -r name; do
-      [[ $name ]] && virsh -q -c "$uri" destroy "$name" >/dev/null 2>&1
+      [[ $name ]] && { virsh -q -c "$uri" destroy "$name" >/dev/null 2>&1 || true; }
     done < <(virsh -q -c "$uri" list --name 2>/dev/null)
-    kill "$pid"
+    kill "$pid" 2>/dev/null || true
     for _ in {1..100}; do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
     kill -9 "$pid" 2>/dev/null || true
   fi
   # QEMU outlives libvirtd: end those that libvirtd, killed before, could not be asked about.
   local pidfile
   for pidfile in "$dir"/run/qemu/*.pid; do
-    [[ -s $pidfile ]] && grep -qsa qemu "/proc/$(<"$pidfile")/cmdline" &&
-      kill -9 "$(<"$pidfile")" 2>/dev/null
+    if [[ -s $pidfile ]] && grep -qsa qemu "/proc/$(<"$pidfile")/cmdline"; then
+      kill -9 "$(<"$pidfile")" 2>/dev/null || true
+    fi
   done
   rm -rf "${dir:?}"/{etc,run,lib,log,sock,libvirtd.pid,libvirtd.log}
   rmdir "$dir" 2>/dev/null || true
