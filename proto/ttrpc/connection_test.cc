@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <random>
+#include <thread>
 #include <vector>
 
 #include "proto/ttrpc/deadlines.h"
@@ -119,6 +121,42 @@ TEST(DeadlinesTest, HundredsExpireInTheirOrderAndRemovedOnesDoNot) {
   thread.Run([&] { deadlines->Stop(); });
   EXPECT_EQ(expired.size(), 151U);
   EXPECT_TRUE(std::is_sorted(expired.begin(), expired.end()));
+}
+
+// Whoever sees a call end early has a clock that runs at another speed, or set the deadline so.
+TEST(DeadlinesTest, NothingExpiresEarlyWhateverComesAndGoes) {
+  constexpr std::uint64_t kThreads = 4;
+  constexpr std::uint64_t kCalls = 500;
+  ReactorThread thread;
+  std::vector<Deadline> due(kThreads * kCalls);
+  std::vector<Deadline> expired(kThreads * kCalls);
+  const auto deadlines = Deadlines::Create(thread.reactor(), [&](std::uint64_t call) {
+    expired[call] = std::chrono::steady_clock::now();
+  });
+  std::vector<std::thread> callers;
+  for (std::uint64_t caller = 0; caller < kThreads; ++caller) {
+    callers.emplace_back([&, caller] {
+      std::mt19937 random(static_cast<std::uint32_t>(caller));
+      for (std::uint64_t call = caller; call < due.size(); call += kThreads) {
+        // Long ones first and last, so that the timer is set anew both ways.
+        due[call] = *DeadlineIn(milliseconds(20 + random() % 300));
+        deadlines->Add(due[call], call);
+        if (random() % 2 == 0) continue;
+        if (random() % 4 == 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
+        deadlines->Remove(due[call], call);
+        due[call] = Deadline::max();
+      }
+    });
+  }
+  for (std::thread& caller : callers)
+    caller.join();
+  std::this_thread::sleep_for(milliseconds(400));
+  thread.Run([&] { deadlines->Stop(); });
+  for (std::size_t call = 0; call < due.size(); ++call) {
+    if (due[call] == Deadline::max()) continue;  // Removed; it may have expired just before.
+    ASSERT_NE(expired[call], Deadline()) << call;
+    EXPECT_GE(expired[call], due[call]) << call;
+  }
 }
 
 TEST(DeadlinesTest, ADeadlineBeyondUseIsNone) {
