@@ -117,6 +117,7 @@ std::optional<Mock> BodyCompiler::EmitMock(const With& with) {
         }
         mock.path.push_back(with.target.parts[i].value);
       }
+      if (mock.is_data) CheckReplaced(with.target);
     }
   }
   if (mock.builtin != nullptr || mock.function != nullptr) {
@@ -134,6 +135,21 @@ std::optional<Mock> BodyCompiler::EmitMock(const With& with) {
   if (!value) return std::nullopt;
   mock.value = std::move(*value);
   return mock;
+}
+
+// A rule's value can be replaced as a whole only: what is below it is the rule's to say.
+void BodyCompiler::CheckReplaced(const Term& target) {
+  const TreeNode* node = &compiler_.program_.root;
+  for (std::size_t i = 1; i < target.parts.size() && target.parts[i].is_string(); ++i) {
+    const auto child = node->children.find(target.parts[i].value.string());
+    if (child == node->children.end()) return;
+    node = child->second.get();
+    if (node->group != nullptr && i + 1 < target.parts.size()) {
+      compiler_.Report(target.location, "with: " + node->group->Name() +
+                                            " is a rule, and can only be replaced as a whole");
+      return;
+    }
+  }
 }
 
 bool BodyCompiler::EmitPlainExpr(const Expr& expr) {

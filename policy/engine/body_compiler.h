@@ -46,6 +46,7 @@ class BodyCompiler {
   std::optional<Node> EmitPrinted(const Term& operand, bool& iterates);
   bool EmitWiths(const Expr& expr);
   std::optional<Mock> EmitMock(const With& with);
+  void CheckReplaced(const Term& target);
 
   // The node, or nothing when a variable is not bound.
   std::optional<Node> EmitTerm(const Term& term);

@@ -7,6 +7,7 @@
 
 #include "policy/engine/body_compiler.h"
 #include "policy/engine/resolver.h"
+#include "policy/engine/rule_index.h"
 
 namespace kata_cc::policy {
 namespace {
@@ -28,6 +29,9 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
   }
   return row.back();
 }
+
+Group::Group() = default;
+Group::~Group() = default;
 
 std::string Group::Name() const {
   std::string out = "data";
@@ -423,6 +427,7 @@ void Compiler::FinishGroup(Group& group) {
     const Definition& only = *group.definitions[0];
     if (only.constant && only.unconditional) group.constant = only.value.constant;
   }
+  group.index = RuleIndex::Make(group);
 }
 
 void Compiler::CheckRecursion() {

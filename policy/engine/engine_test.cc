@@ -104,6 +104,96 @@ TEST(Engine, WithReplacesInputDataAndFunctions) {
   EXPECT_EQ(Ask("r := 1\nq := r\np := y if y := q with data.t.r as 2", "p"), "2");
 }
 
+TEST(Engine, WithForgetsWhatItChangesAndNothingElse) {
+  // A rule's value is known for the rest of the query, but not under other circumstances.
+  const std::string text = R"(
+q := input.x + data.t.r
+r := 10
+p := [a, b, c, d] if {
+	a := q
+	b := q with input.x as 2
+	c := q with data.t.r as 20
+	d := q
+}
+deep := x if x := chain with input.x as 7
+chain := y if y := q with data.t.r as 100
+every_one := [z | some i in [1, 2, 3]; z := q with input.x as i]
+both := v if v := q with input.x as input.x * 2 with data.t.r as input.x
+)";
+  EXPECT_EQ(Ask(text, "p", {{"x", 1}}), "[11,12,21,11]");
+  EXPECT_EQ(Ask(text, "deep", {{"x", 1}}), "107");
+  EXPECT_EQ(Ask(text, "every_one", {{"x", 1}}), "[11,12,13]");
+  EXPECT_EQ(Ask(text, "both", {{"x", 5}}), "15");
+}
+
+TEST(Engine, WithReplacesARuleAsAWholeOnly) {
+  const std::string rule = "r := {\"x\": 1, \"y\": 2}\n";
+  EXPECT_EQ(Ask(rule + "p := a if a := r with data.t.r as {\"x\": 3}", "p"), R"({"x":3})");
+  EXPECT_EQ(LoadError(rule + "p if r.x == 3 with data.t.r.x as 3"),
+            "m0.rego:3:20: with: data.t.r is a rule, and can only be replaced as a whole");
+  EXPECT_NE(LoadError("r[k] := 1 if some k in [\"x\"]\np if r.x == 3 with data.t.r.x as 3"),
+            "loads");
+  EXPECT_NE(LoadError("r contains 1\np if r with data.t.r[1] as 3"), "loads");
+  // The base document, a package, and what is beside a rule have no such bounds.
+  EXPECT_EQ(Ask("p := a if a := data.d.e.f with data.d.e.f as 3", "p"), "3");
+  EXPECT_EQ(Ask(rule + "p := a if a := data.t.r with data.t as {\"r\": 4}", "p"), "4");
+  EXPECT_EQ(Ask("p := a if a := data.d with data.d[1] as 3", "p"), R"({"1":3})");
+}
+
+TEST(Engine, BodiesAreTriedByTheConstantsTheyBeginWith) {
+  const auto with_bodies = [](int count) {
+    std::string text = "package t\n";
+    for (int i = 0; i < count; ++i) {
+      const std::string n = std::to_string(i);
+      text += "f(\"k" + n + "\", x) := x + " + n + "\n";
+      text += "allow if { input.kind == \"k" + n + "\"; input.x == " + n + " }\n";
+      text += "deny contains \"d" + n + "\" if input[\"kind\"] = \"k" + n + "\"\n";
+    }
+    text += "deny contains \"always\" if input.kind\np := [f(input.kind, 1), allow, deny]\n";
+    auto engine = TryLoad({text});
+    EXPECT_TRUE(engine) << engine.error().message();
+    return *std::move(engine);
+  };
+  const auto few = with_bodies(10);
+  const auto many = with_bodies(1'000);
+  const json input = {{"kind", "k7"}, {"x", 7}};
+  for (const auto* engine : {&few, &many}) {
+    EXPECT_EQ((*engine)->Query("t.p", input)->value->dump(), R"([8,true,["always","d7"]])");
+  }
+  (void)few->Query("t.p", input);
+  (void)many->Query("t.p", input);
+  EXPECT_EQ(few->steps(), many->steps());
+  // No body is left out of an explanation for it.
+  const auto lines = few->Explain("t.allow", {{"kind", "k70"}, {"x", 7}});
+  ASSERT_TRUE(lines);
+  EXPECT_EQ(lines->size(), 10U);
+  EXPECT_EQ((*lines)[9], "allow at m0.rego:30: input.kind == \"k9\" failed: \"k70\" != \"k9\"");
+  EXPECT_EQ((*many).Query("t.p", {{"kind", 1.5}})->value, std::nullopt);
+}
+
+TEST(Engine, TheIndexKnowsEqualityAndMocks) {
+  const std::string text = R"(
+f(1) := "one"
+f(2) := "two"
+f("1") := "text"
+f([1, {"a": 2}]) := "deep"
+f(x) := "many" if { is_number(x); x > 2 }
+f(null) := "null"
+g(x) := "g" if x == 1
+g(x) := "g" if 2 == x
+g(x) := "g" if x == 3
+always(a, b) := true
+p := [f(x) | some x in input]
+plain := g(9)
+mocked := v if v := g(9) with equal as always
+)";
+  EXPECT_EQ(Ask(text, "p", json::parse(R"([1.0, 2, "1", [1, {"a": 2}], 3, null, "none"])")),
+            R"(["one","two","text","deep","many","null"])");
+  EXPECT_EQ(Ask(text, "p", json::parse(R"([-1, {}, [], [1, {"a": 3}], 7])")), R"(["many"])");
+  EXPECT_EQ(Ask(text, "plain"), "undefined");
+  EXPECT_EQ(Ask(text, "mocked"), R"("g")");
+}
+
 TEST(Engine, MockedFunctionsCallTheOriginals) {
   // Otherwise f would call itself for ever.
   EXPECT_EQ(Ask("f(x) := x + 1\ng(x) := f(x) * 10\np := y if y := f(1) with f as g", "p"), "20");

@@ -389,9 +389,11 @@ Evaluator::Flow Evaluator::RunWith(const Step* step, Value* slots, Sink& sink) {
     } else if (mock.is_data) {
       inner.data = PutAt(inner.data, mock.path, *value);
       std::vector<std::string> path;
-      for (const Value& part : mock.path)
-        path.emplace_back(part.is_string() ? part.string() : std::string_view());
-      inner.overlays.push_back(std::move(path));
+      for (const Value& part : mock.path) {
+        if (part.is_string()) path.emplace_back(part.string());
+      }
+      // No rule is below a key that is no string.
+      if (path.size() == mock.path.size()) inner.overlays.push_back(std::move(path));
     } else {
       std::erase_if(inner.mocks, [&](const ActiveMock& old) {
         return old.function == mock.function && old.builtin == mock.builtin;

@@ -155,6 +155,7 @@ class Evaluator : public BuiltinContext {
   const Value* EvalRule(const Group& group, Value& scratch);
   bool RunGroup(const Group& group, Value* frame, Value& out);
   bool RunDefinitions(const Group& group, Value* frame, Value& out);
+  Flow RunAll(const Group& group, Value* frame, Sink& sink);
   Flow RunDefinition(const Definition& definition, Value* frame, Sink& sink);
   bool BuildObject(const Group& group, std::vector<Entry> entries, Value& out);
   const Value* EvalVirtual(const TreeNode& tree, std::span<const Node> keys, Value* slots,

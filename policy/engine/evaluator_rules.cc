@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "policy/engine/evaluator.h"
+#include "policy/engine/rule_index.h"
 
 namespace kata_cc::policy {
 namespace {
@@ -201,12 +202,7 @@ bool Evaluator::RunDefinitions(const Group& group, Value* frame, Value& out) {
       sink.kind = SinkKind::kEntries;
       break;
   }
-  for (const auto& definition : group.definitions) {
-    const Flow flow = RunDefinition(*definition, frame, sink);
-    if (flow == Flow::kError) return false;
-    if (flow == Flow::kDone && group.one_value) break;
-  }
-  if (error_) return false;
+  if (RunAll(group, frame, sink) == Flow::kError || error_) return false;
   sink_bytes_ = bytes;
   if (sink.kind == SinkKind::kItems) {
     if (!Tick(items.size() / 4)) return false;
@@ -220,6 +216,26 @@ bool Evaluator::RunDefinitions(const Group& group, Value* frame, Value& out) {
   if (!sink.has_result) return false;
   out = std::move(sink.result);
   return true;
+}
+
+Evaluator::Flow Evaluator::RunAll(const Group& group, Value* frame, Sink& sink) {
+  // An observer sees all bodies, and a mock may stand for the comparison.
+  if (group.index && observer_ == nullptr && env_->mocks.empty()) {
+    Value scratch;
+    const Value* key = Eval(group.index->key, frame, scratch);
+    if (key != nullptr && !Tick(1 + key->weight() / 16)) return Flow::kError;
+    Merged chosen(group.index->always, group.index->Find(key));
+    for (std::uint32_t i = 0; chosen.Next(i);) {
+      const Flow flow = RunDefinition(*group.definitions[i], frame, sink);
+      if (flow == Flow::kError || (flow == Flow::kDone && group.one_value)) return flow;
+    }
+    return Flow::kNext;
+  }
+  for (const auto& definition : group.definitions) {
+    const Flow flow = RunDefinition(*definition, frame, sink);
+    if (flow == Flow::kError || (flow == Flow::kDone && group.one_value)) return flow;
+  }
+  return Flow::kNext;
 }
 
 Evaluator::Flow Evaluator::RunDefinition(const Definition& definition, Value* frame, Sink& sink) {

@@ -22,6 +22,7 @@ namespace kata_cc::policy {
 struct Group;
 struct Block;
 struct TreeNode;
+struct RuleIndex;
 
 enum class NodeKind : std::uint8_t {
   kConstant,  // constant
@@ -145,9 +146,12 @@ struct Group {
   bool one_value = false;
   // A rule without conditions: the value itself.
   std::optional<Value> constant;
-  std::vector<std::uint32_t> uses;  // Ids of the groups that it refers to.
+  std::unique_ptr<RuleIndex> index;  // Of the definitions; null: all are tried.
+  std::vector<std::uint32_t> uses;   // Ids of the groups that it refers to.
   Location location;
 
+  Group();
+  ~Group();
   std::string Name() const;  // data.a.b
 };
 
