@@ -1,41 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "guest-image/measure/digest.h"
 
-#include <cstdlib>
+#include <openssl/sha.h>
 
 namespace kata_cc::measure {
 
-Hasher::Hasher(const char* algorithm)
-    : md_(EVP_MD_fetch(nullptr, algorithm, nullptr)), context_(EVP_MD_CTX_new()) {
-  if (!md_ || !context_) std::abort();
-}
-
-Hasher Hasher::Sha256() {
-  return Hasher("SHA2-256");
-}
-Hasher Hasher::Sha384() {
-  return Hasher("SHA2-384");
-}
-
-void Hasher::Hash(std::initializer_list<ByteView> parts, std::span<std::uint8_t> out) {
-  bool ok = static_cast<int>(out.size()) == EVP_MD_get_size(md_.get()) &&
-            EVP_DigestInit_ex2(context_.get(), md_.get(), nullptr) == 1;
-  for (const ByteView part : parts) {
-    ok = ok && EVP_DigestUpdate(context_.get(), part.data(), part.size()) == 1;
-  }
-  ok = ok && EVP_DigestFinal_ex(context_.get(), out.data(), nullptr) == 1;
-  if (!ok) std::abort();
-}
-
 Sha256Digest Sha256(std::initializer_list<ByteView> parts) {
+  SHA256_CTX context;
+  SHA256_Init(&context);
+  for (const ByteView part : parts)
+    SHA256_Update(&context, part.data(), part.size());
   Sha256Digest digest;
-  Hasher::Sha256().Hash(parts, digest);
+  SHA256_Final(digest.data(), &context);
   return digest;
 }
 
 Sha384Digest Sha384(std::initializer_list<ByteView> parts) {
+  SHA512_CTX context;
+  SHA384_Init(&context);
+  for (const ByteView part : parts)
+    SHA384_Update(&context, part.data(), part.size());
   Sha384Digest digest;
-  Hasher::Sha384().Hash(parts, digest);
+  SHA384_Final(digest.data(), &context);
   return digest;
 }
 

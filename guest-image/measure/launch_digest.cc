@@ -31,7 +31,7 @@ Error Bad(const std::string& why) {
 // The digest chain: each page's PAGE_INFO, which holds the digest so far, is hashed into the next.
 class SnpDigest {
  public:
-  explicit SnpDigest(const std::optional<Sha384Digest>& seed) : sha384_(Hasher::Sha384()) {
+  explicit SnpDigest(const std::optional<Sha384Digest>& seed) {
     if (seed) digest_ = *seed;
   }
 
@@ -56,8 +56,7 @@ class SnpDigest {
     // Most of a firmware is padding: a page of one byte throughout is hashed once.
     const bool padding = std::memcmp(page.data(), page.data() + 1, page.size() - 1) == 0;
     if (padding && padding_byte_ == page[0]) return Update(type, gpa, padding_digest_);
-    Sha384Digest contents;
-    sha384_.Hash({page}, contents);
+    const Sha384Digest contents = Sha384({page});
     if (padding) {
       padding_byte_ = page[0];
       padding_digest_ = contents;
@@ -73,13 +72,12 @@ class SnpDigest {
     StoreLe<std::uint16_t>(info, 0x60, static_cast<std::uint16_t>(info.size()));
     info[0x62] = static_cast<std::uint8_t>(type);
     StoreLe<std::uint64_t>(info, 0x68, gpa);
-    sha384_.Hash({info}, digest_);
+    digest_ = Sha384({info});
   }
 
   Bytes digest() const { return {digest_.begin(), digest_.end()}; }
 
  private:
-  Hasher sha384_;
   Sha384Digest digest_{};
   std::optional<std::uint8_t> padding_byte_;  // What padding_digest_ is of.
   Sha384Digest padding_digest_{};

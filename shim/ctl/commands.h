@@ -19,7 +19,6 @@ using AddCommands = void (*)(CLI::App& app, int& exit_code);
 void AddCheckCommands(CLI::App& app, int& exit_code);
 void AddIdBlockCommands(CLI::App& app, int& exit_code);
 void AddImageCommands(CLI::App& app, int& exit_code);
-void AddLayerCommands(CLI::App& app, int& exit_code);
 void AddMeasureCommands(CLI::App& app, int& exit_code);
 void AddRegoCommands(CLI::App& app, int& exit_code);
 void AddReportCommands(CLI::App& app, int& exit_code);

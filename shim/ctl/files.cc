@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shim/ctl/files.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <charconv>
+
+#include "base/unique_fd.h"
 
 namespace kata_cc::ctl {
 namespace {
@@ -81,6 +88,23 @@ Result<std::uint64_t> ParseNumber(std::string_view text, const std::string& what
     return Error(Code::kInvalidArgument, what + ": " + std::string(text) + ": not a number");
   }
   return value;
+}
+
+Result<MappedFile> MappedFile::Open(const std::string& path, std::size_t limit) {
+  const UniqueFd fd = TRY(OpenFile(path, O_RDONLY));
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return ErrnoError(errno, path);
+  if (!S_ISREG(status.st_mode) || status.st_size == 0)
+    return MappedFile(TRY(ReadFile(path, limit)));
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size > limit) return Error(Code::kResourceExhausted, path + ": file too large");
+  void* const data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd.get(), 0);
+  if (data == MAP_FAILED) return ErrnoError(errno, path);
+  return MappedFile(data, size);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(data_, size_);
 }
 
 }  // namespace kata_cc::ctl

@@ -7,6 +7,7 @@
 #include <ctime>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/encoding.h"
@@ -40,5 +41,31 @@ Result<T> LoadFile(const std::string& path, std::size_t limit) {
   const Bytes bytes = TRY(ReadFile(path, limit));
   return TRY_CONTEXT(T::Load(bytes), path);
 }
+
+// A file's bytes, a regular one's without a copy of them: for images of many MiB. Nobody may cut
+// the file short meanwhile: that ends the program.
+class MappedFile {
+ public:
+  // The errors of ReadFile.
+  static Result<MappedFile> Open(const std::string& path, std::size_t limit);
+  MappedFile(MappedFile&& other) noexcept
+      : read_(std::move(other.read_)),
+        data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
+  MappedFile& operator=(MappedFile&&) = delete;
+  ~MappedFile();
+
+  ByteView view() const {
+    return data_ == nullptr ? ByteView(read_) : ByteView(static_cast<std::uint8_t*>(data_), size_);
+  }
+
+ private:
+  explicit MappedFile(Bytes read) : read_(std::move(read)) {}
+  MappedFile(void* data, std::size_t size) : data_(data), size_(size) {}
+
+  Bytes read_;
+  void* data_ = nullptr;  // Null: read_ is it.
+  std::size_t size_ = 0;
+};
 
 }  // namespace kata_cc::ctl

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// kata-ccctl layer: root hashes of image layers, as policies name them.
+// kata-ccctl-layer, which `kata-ccctl layer` runs: root hashes of image layers, as policies name
+// them.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -110,13 +111,12 @@ Result<void> HashLayers(const LayerArguments& arguments) {
   return {};
 }
 
-}  // namespace
-
-void AddLayerCommands(CLI::App& app, int& exit_code) {
-  CLI::App* const layer = app.add_subcommand("layer", "image layers and their root hashes");
-  layer->require_subcommand(1);
+int Main(int argc, char** argv) {
+  int exit_code = 0;
+  CLI::App app("image layers and their root hashes", "kata-ccctl layer");
+  app.require_subcommand(1);
   CLI::App* const hash =
-      layer->add_subcommand("hash", "print diff id, image size and root hash of each layer");
+      app.add_subcommand("hash", "print diff id, image size and root hash of each layer");
   auto arguments = std::make_shared<LayerArguments>();
   hash->add_option("image", arguments->image,
                    "a layer's tar (plain, gzip, zstd), an OCI layout, or a docker archive")
@@ -129,6 +129,17 @@ void AddLayerCommands(CLI::App& app, int& exit_code) {
     std::fprintf(stderr, "kata-ccctl: %s\n", result.error().message().c_str());
     exit_code = kExitUsage;
   });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  return exit_code;
 }
 
+}  // namespace
 }  // namespace kata_cc::ctl
+
+int main(int argc, char** argv) {
+  return kata_cc::ctl::Main(argc, argv);
+}

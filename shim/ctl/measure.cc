@@ -14,6 +14,7 @@
 #include "guest-image/measure/launch_digest.h"
 #include "shim/config/config.h"
 #include "shim/ctl/commands.h"
+#include "shim/ctl/files.h"
 #include "shim/ctl/reference.h"
 
 namespace kata_cc::ctl {
@@ -36,8 +37,8 @@ Error Usage(const std::string& why) {
   return {Code::kInvalidArgument, why};
 }
 
-Result<Bytes> Read(const std::string& path) {
-  return ReadFile(path, kMaxFileBytes);
+Result<MappedFile> Read(const std::string& path) {
+  return MappedFile::Open(path, kMaxFileBytes);
 }
 
 Result<std::uint32_t> Signature(const MeasureFlags& flags) {
@@ -71,10 +72,12 @@ Result<std::optional<measure::KernelHashes>> ReadKernel(const MeasureFlags& flag
     }
     return std::optional<measure::KernelHashes>();
   }
-  const Bytes kernel = TRY(Read(flags.kernel));
-  Bytes initrd;
-  if (!flags.initrd.empty()) initrd = TRY(Read(flags.initrd));
-  return std::optional(measure::HashKernel(kernel, initrd, flags.append));
+  const MappedFile kernel = TRY(Read(flags.kernel));
+  if (flags.initrd.empty()) {
+    return std::optional(measure::HashKernel(kernel.view(), {}, flags.append));
+  }
+  const MappedFile initrd = TRY(Read(flags.initrd));
+  return std::optional(measure::HashKernel(kernel.view(), initrd.view(), flags.append));
 }
 
 Result<void> DumpVmsa(std::uint32_t vcpu, const measure::Page& page) {
@@ -123,8 +126,8 @@ Result<void> Run(const MeasureFlags& flags) {
   if (has_vmsa && !flags.vcpus) return Usage("--vcpus is required in this mode");
   inputs.vcpus = flags.vcpus.value_or(1);
   if (has_vmsa && inputs.vmm == measure::Vmm::kQemu) inputs.cpu_signature = TRY(Signature(flags));
-  const Bytes ovmf = TRY(Read(flags.ovmf));
-  inputs.ovmf = ovmf;
+  const MappedFile ovmf = TRY(Read(flags.ovmf));
+  inputs.ovmf = ovmf.view();
   inputs.kernel = TRY(ReadKernel(flags));
   if (!flags.snp_ovmf_hash.empty()) {
     if (inputs.mode != measure::Mode::kSnp) return Usage("--snp-ovmf-hash needs --mode snp");
@@ -132,15 +135,20 @@ Result<void> Run(const MeasureFlags& flags) {
     if (hash.size() != 48) return Usage("--snp-ovmf-hash: not 96 hex digits");
     std::copy(hash.begin(), hash.end(), inputs.ovmf_hash.emplace().begin());
   }
-  Bytes svsm;
+  std::optional<MappedFile> svsm;
   if (inputs.mode == measure::Mode::kSnpSvsm) {
     if (flags.svsm.empty()) return Usage("--svsm is required in this mode");
     if (!flags.vars_size && flags.vars_file.empty()) {
       return Usage("--vars-size or --vars-file is required in this mode");
     }
-    svsm = TRY(Read(flags.svsm));
-    inputs.svsm = svsm;
-    inputs.vars_size = flags.vars_size ? *flags.vars_size : TRY(Read(flags.vars_file)).size();
+    svsm.emplace(TRY(Read(flags.svsm)));
+    inputs.svsm = svsm->view();
+    if (flags.vars_size) {
+      inputs.vars_size = *flags.vars_size;
+    } else {
+      const MappedFile vars = TRY(Read(flags.vars_file));
+      inputs.vars_size = vars.view().size();
+    }
   }
   Result<void> dumped;
   measure::VmsaObserver observer;
