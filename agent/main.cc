@@ -157,6 +157,8 @@ Result<void> Serve(const Options& options, std::int64_t start_ms) {
   const auto registrar = [&server](std::string name, std::string method, ttrpc::Handler handler) {
     server.Register(std::move(name), std::move(method), std::move(handler));
   };
+  if (options.paths.need_module)
+    service.OnFirstInterface([&need = options.paths.need_module] { return need("net"); });
   service.Register(registrar);
   RegisterHealth(registrar);
 

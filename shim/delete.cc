@@ -22,6 +22,7 @@
 #include "proto/oci/spec.h"
 #include "proto/ttrpc/client.h"
 #include "shim/entry.h"
+#include "shim/network/pod_network.h"
 #include "shim/vm/vm.h"
 
 namespace kata_cc::shim {
@@ -83,6 +84,7 @@ void CleanUp(const SandboxPaths& paths) {
   if (const auto state = LoadState(paths.state_dir)) {
     if (auto destroyed = DestroyVmByName(state->libvirt_uri, paths.domain_name); !destroyed)
       Warn(destroyed.error().message());
+    if (auto gone = DisconnectPodNetwork(state->netns); !gone) Warn(gone.error().message());
     std::error_code ignored;
     std::filesystem::remove_all(state->image_dir + "/" + paths.domain_name, ignored);
   }

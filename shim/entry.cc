@@ -87,7 +87,9 @@ SandboxPaths PathsOf(const Arguments& arguments, const std::string& sandbox_id) 
 
 Result<void> SaveState(const std::string& state_dir, const SavedState& state) {
   const nlohmann::json document = {{"libvirt_uri", state.libvirt_uri},
-                                   {"image_dir", state.image_dir}};
+                                   {"image_dir", state.image_dir},
+                                   {"netns", state.netns.path},
+                                   {"netns_id", state.netns.id}};
   const std::string text = document.dump() + "\n";
   // Written in place: its inode carries the lock.
   const UniqueFd fd = TRY(OpenFile(state_dir + kStateFile, O_WRONLY | O_CREAT | O_TRUNC, 0600));
@@ -106,7 +108,8 @@ Result<SavedState> LoadState(const std::string& state_dir) {
       TRY_CONTEXT(oci::ParseStrictJson({buffer.data(), static_cast<std::size_t>(n)}), path);
   SavedState state;
   for (const auto& [key, out] :
-       {std::pair{"libvirt_uri", &state.libvirt_uri}, std::pair{"image_dir", &state.image_dir}}) {
+       {std::pair{"libvirt_uri", &state.libvirt_uri}, std::pair{"image_dir", &state.image_dir},
+        std::pair{"netns", &state.netns.path}, std::pair{"netns_id", &state.netns.id}}) {
     const auto found = document.is_object() ? document.find(key) : document.end();
     if (found == document.end() || !found->is_string())
       return Error(Code::kDataLoss, path + ": no " + key);

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "shim/network/network_namespace.h"
 #include "shim/sandbox/pod_identity.h"
 
 namespace kata_cc::shim {
@@ -43,6 +44,7 @@ SandboxPaths PathsOf(const Arguments& arguments, const std::string& sandbox_id);
 struct SavedState {
   std::string libvirt_uri;
   std::string image_dir;
+  NetworkNamespace netns;
 };
 Result<void> SaveState(const std::string& state_dir, const SavedState& state);
 Result<SavedState> LoadState(const std::string& state_dir);

@@ -68,11 +68,13 @@ class StateTest : public testing::Test {
 TEST_F(StateTest, IsReadBackAndKeepsItsLock) {
   auto lock = LockState(dir_);
   ASSERT_TRUE(lock) << lock.error().message();
-  ASSERT_TRUE(SaveState(dir_, {"qemu:///system", "/var/lib/kata-cc"}));
+  ASSERT_TRUE(SaveState(dir_, {"qemu:///system", "/var/lib/kata-cc", {"/run/netns/a", "4:7"}}));
   const auto state = LoadState(dir_);
   ASSERT_TRUE(state) << state.error().message();
   EXPECT_EQ(state->libvirt_uri, "qemu:///system");
   EXPECT_EQ(state->image_dir, "/var/lib/kata-cc");
+  EXPECT_EQ(state->netns.path, "/run/netns/a");
+  EXPECT_EQ(state->netns.id, "4:7");
   EXPECT_EQ(LockState(dir_).error().code(), Code::kFailedPrecondition);
   lock->Reset();
   EXPECT_TRUE(LockState(dir_));

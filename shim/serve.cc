@@ -164,8 +164,9 @@ SandboxOptions Serving::MakeSandboxOptions() {
   options.domain_name = paths_.domain_name;
   options.state_dir = paths_.state_dir;
   options.create_vm = Vm::Create;
-  options.save_state = [dir = paths_.state_dir](const Config& config) {
-    return SaveState(dir, {config.libvirt_uri, config.image_dir});
+  options.save_state = [dir = paths_.state_dir](const Config& config,
+                                                const NetworkNamespace& netns) {
+    return SaveState(dir, {config.libvirt_uri, config.image_dir, netns});
   };
   options.read_config = [debug = arguments_.debug](
                             const google::protobuf::Any& any,

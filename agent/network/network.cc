@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/network/netlink.h"
+#include "base/netlink.h"
 
 namespace kata_cc::agent {
 namespace {

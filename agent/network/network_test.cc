@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <string>
 
-#include "agent/network/netlink.h"
 #include "base/process.h"
 
 namespace kata_cc::agent {
@@ -189,18 +188,6 @@ TEST_F(NetworkTest, WhatIsNoInterfaceIsRefused) {
   route.set_dest("192.0.2.0/24");
   route.set_device("lo");
   EXPECT_EQ(UpdateRoutes(routes).error().code(), Code::kInvalidArgument);
-}
-
-TEST(ParseAttributes, StopsAtWhatDoesNotFit) {
-  // Length 8 type 1, then length 200 in 8 bytes.
-  const Bytes message = {8, 0, 1, 0, 5, 0, 0, 0, 200, 0, 2, 0, 9, 9, 9, 9};
-  const auto attributes = ParseAttributes(message, 0);
-  ASSERT_EQ(attributes.size(), 1U);
-  EXPECT_EQ(attributes[0].AsNumber(), 5U);
-  EXPECT_TRUE(ParseAttributes(ByteView(message).first(3), 0).empty());
-  EXPECT_TRUE(ParseAttributes(message, 100).empty());
-  const Bytes zero = {0, 0, 0, 0, 0, 0, 0, 0};
-  EXPECT_TRUE(ParseAttributes(zero, 0).empty());
 }
 
 }  // namespace

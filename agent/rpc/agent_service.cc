@@ -158,9 +158,12 @@ void AgentService::AddMachineMethods() {
 void AgentService::AddNetworkMethods() {
   const bool init = init_;
   const Error not_init(Code::kFailedPrecondition, "this agent is not PID 1 of its machine");
-  Add<grpc::UpdateInterfaceRequest>("UpdateInterface", [init, not_init](const auto& r) {
-    return init ? UpdateInterface(r.interface()) : Result<types::Interface>(not_init);
-  });
+  Add<grpc::UpdateInterfaceRequest>("UpdateInterface",
+                                    [this, not_init](const auto& r) -> Result<types::Interface> {
+                                      if (!init_) return Error(not_init);
+                                      TRY(load_network_());
+                                      return UpdateInterface(r.interface());
+                                    });
   Add<grpc::UpdateRoutesRequest>("UpdateRoutes", [init, not_init](const auto& r) {
     return init ? UpdateRoutes(r.routes()) : Result<grpc::Routes>(not_init);
   });

@@ -28,6 +28,8 @@ class AgentService {
   // its own to set.
   AgentService(PolicyGate& gate, ContainerService& containers, HostDataSource& host_data,
                bool init);
+  // Before Register: what makes the kernel find its network devices.
+  void OnFirstInterface(std::function<Result<void>()> load) { load_network_ = std::move(load); }
 
   // As ttrpc::Server::Register. The service outlives what it registers with.
   using Registrar = std::function<void(std::string service, std::string method, ttrpc::Handler)>;
@@ -67,6 +69,7 @@ class AgentService {
   ContainerService& containers_;
   HostDataSource& host_data_;
   const bool init_;
+  std::function<Result<void>()> load_network_ = [] { return Result<void>(); };
   std::map<std::string, Method, std::less<>> methods_;
 };
 

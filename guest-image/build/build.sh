@@ -19,7 +19,7 @@ die() { echo "build.sh: $*" >&2; exit 1; }
 
 # Loaded in this order: at boot, or GROUP: when the agent needs that. `?`: the machine may not have the
 # device. Names, without the suffix.
-modules=(virtio_blk erofs:erofs squashfs:squashfs overlay:overlay verity:dm-verity snp:?sev-guest
+modules=(virtio_blk net:virtio_net erofs:erofs squashfs:squashfs overlay:overlay verity:dm-verity snp:?sev-guest
   vsock:?vmw_vsock_virtio_transport)
 
 for program in "$agent" "$secrets"; do

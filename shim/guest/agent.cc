@@ -56,6 +56,24 @@ Result<void> Agent::SetPolicy(const std::string& policy) {
   return Call("SetPolicy", request, nullptr, request_timeout_);
 }
 
+Result<void> Agent::UpdateInterface(const types::Interface& interface) {
+  grpc::UpdateInterfaceRequest request;
+  *request.mutable_interface() = interface;
+  return Call("UpdateInterface", request, nullptr, request_timeout_);
+}
+
+Result<void> Agent::UpdateRoutes(const grpc::Routes& routes) {
+  grpc::UpdateRoutesRequest request;
+  *request.mutable_routes() = routes;
+  return Call("UpdateRoutes", request, nullptr, request_timeout_);
+}
+
+Result<void> Agent::AddNeighbors(const grpc::ARPNeighbors& neighbors) {
+  grpc::AddARPNeighborsRequest request;
+  *request.mutable_neighbors() = neighbors;
+  return Call("AddARPNeighbors", request, nullptr, request_timeout_);
+}
+
 Result<void> Agent::CreateSandbox(const grpc::CreateSandboxRequest& request) {
   return Call("CreateSandbox", request, nullptr, request_timeout_);
 }

@@ -24,6 +24,9 @@ class Agent {
   // Any thread but the reactor's; each blocks until the answer or its timeout.
   Result<void> Check(Timeout timeout);
   Result<void> SetPolicy(const std::string& policy);
+  Result<void> UpdateInterface(const types::Interface& interface);
+  Result<void> UpdateRoutes(const grpc::Routes& routes);
+  Result<void> AddNeighbors(const grpc::ARPNeighbors& neighbors);
   Result<void> CreateSandbox(const grpc::CreateSandboxRequest& request);
   Result<void> DestroySandbox(Timeout timeout);
   Result<void> CopyFile(const grpc::CopyFileRequest& request);

@@ -25,6 +25,7 @@
 #include "shim/events/publisher.h"
 #include "shim/guest/guest_spec.h"
 #include "shim/guest/volume_watch.h"
+#include "shim/network/pod_network.h"
 #include "shim/rootfs/rootfs_image.h"
 #include "shim/sandbox/layer_disks.h"
 #include "shim/sandbox/pod_identity.h"
@@ -44,9 +45,8 @@ struct SandboxOptions {
   CreateVm create_vm;
   std::function<Result<void>(const RootfsRequest&)> build_rootfs = BuildRootfsImage;
   // Called before the UVM is started: what `delete` needs after a crash of the shim.
-  std::function<Result<void>(const Config&)> save_state = [](const Config&) {
-    return Result<void>();
-  };
+  std::function<Result<void>(const Config&, const NetworkNamespace&)> save_state =
+      [](const Config&, const NetworkNamespace&) { return Result<void>(); };
   std::chrono::milliseconds drain_timeout{5000};
   std::chrono::milliseconds exec_end_timeout{2000};
 };
@@ -107,6 +107,7 @@ class Sandbox : public std::enable_shared_from_this<Sandbox> {
     std::map<std::string, std::shared_ptr<Container>> containers;
     std::shared_ptr<Uvm> uvm;
     std::optional<Config> config;
+    NetworkNamespace netns;  // Of the pod, if it has one.
     std::uint64_t next_waiter = 1;
     unsigned next_disk = 0;
     std::uint32_t task_pid = 0;
@@ -123,11 +124,14 @@ class Sandbox : public std::enable_shared_from_this<Sandbox> {
   Result<void> Boot(Creation* creation);
   Result<void> PrepareUvm(Creation* creation);
   Result<void> ConnectUvm(Creation* creation);
+  Result<PodNetwork> ReadPodNetwork(const Creation& creation) const;
+  static Result<void> ConfigureNetwork(const PodNetwork& network, Agent& agent);
   static Result<void> ChooseRootfs(Creation* creation);
   Result<void> BuildRootfs(const Creation& creation);
   Result<void> AttachRootfs(Creation* creation);
   Result<void> CreateInGuest(Creation* creation);
   void UndoCreate(Creation* creation);
+  static void Disconnect(const NetworkNamespace& netns);
 
   // sandbox_exit.cc
   void WatchExit(const std::shared_ptr<Process>& process);

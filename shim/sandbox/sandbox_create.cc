@@ -65,7 +65,8 @@ struct Sandbox::Creation {
   std::shared_ptr<Uvm> uvm;
   Config config;
   LaunchData launch;
-  std::vector<LayerFile> layers;  // Top first; empty: rootfs becomes an image.
+  std::shared_ptr<const PodNetwork> network;  // Of a creation that boots.
+  std::vector<LayerFile> layers;              // Top first; empty: rootfs becomes an image.
   RootfsRequest rootfs;
   std::string disk_source;
   StageClock clock;
@@ -77,7 +78,7 @@ Result<std::uint32_t> Sandbox::CreateTask(const containerd::task::v2::CreateTask
   (void)TRY(CheckId("container id", id));
   if (!request.checkpoint().empty())
     return Error(Code::kUnimplemented, "create: restore from a checkpoint");
-  Creation creation{request, {}, {}, {}, {}, {}, {}, {}, {}, {}, StageClock(id), false};
+  Creation creation{request, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, StageClock(id), false};
   creation.spec = TRY(oci::ReadBundleSpec(request.bundle()));
   creation.identity = TRY(ReadPodIdentity(creation.spec.annotations(), id));
   if (creation.identity.sandbox_id != options_.sandbox_id)
@@ -221,13 +222,46 @@ Result<void> Sandbox::PrepareUvm(Creation* creation) {
     vm.initdata_image = options_.state_dir + "/initdata.img";
     (void)TRY(WriteFile(vm.initdata_image, creation->launch.initdata_image));
   }
-  (void)TRY(options_.save_state(config));
+  creation->network = std::make_shared<const PodNetwork>(TRY(ReadPodNetwork(*creation)));
+  for (const PodNetwork::Nic& nic : creation->network->nics())
+    vm.nics.push_back({nic.tap, nic.link.interface.hwaddr(),
+                       static_cast<std::uint32_t>(nic.link.interface.mtu())});
+  vm.before_run = [network = creation->network]() -> Result<void> {
+    TRY_CONTEXT(network->Connect(), "pod network");
+    return {};
+  };
+  (void)TRY(options_.save_state(config, creation->network->netns()));
   creation->uvm =
       TRY(Uvm::Create(reactor_, options_.create_vm, std::move(vm),
                       {config.dial_timeout, config.request_timeout, config.health_check_interval}));
   auto table = table_.Lock();
   table->uvm = creation->uvm;
   table->config = config;
+  table->netns = creation->network->netns();
+  return {};
+}
+
+// A pod that shares the host's network cannot be in a VM, and its author must not think it were.
+Result<PodNetwork> Sandbox::ReadPodNetwork(const Creation& creation) const {
+  Result<NetworkNamespace> netns = PodNetwork::NamespaceOf(creation.spec);
+  if (!netns && netns.error().code() == Code::kFailedPrecondition &&
+      creation.config.tee == Tee::kNone) {
+    Log(LogLevel::kWarn, "the pod has no network interface",
+        {{field::kSandboxId, options_.sandbox_id}, {field::kError, netns.error().message()}});
+    netns = NetworkNamespace();
+  }
+  if (!netns) return std::move(netns).error().With("pod network");
+  return TRY_CONTEXT(PodNetwork::Read(*std::move(netns)), "pod network");
+}
+
+Result<void> Sandbox::ConfigureNetwork(const PodNetwork& network, Agent& agent) {
+  for (const PodNetwork::Nic& nic : network.nics())
+    (void)TRY_CONTEXT(agent.UpdateInterface(nic.link.interface),
+                      "interface " + nic.link.interface.name());
+  if (!network.routes().routes().empty())
+    (void)TRY_CONTEXT(agent.UpdateRoutes(network.routes()), "routes");
+  if (!network.neighbors().arpneighbors().empty())
+    (void)TRY_CONTEXT(agent.AddNeighbors(network.neighbors()), "neighbours");
   return {};
 }
 
@@ -238,6 +272,7 @@ Result<void> Sandbox::ConnectUvm(Creation* creation) {
   const std::shared_ptr<Agent> agent = uvm->agent();
   if (!creation->launch.policy.empty())
     (void)TRY_CONTEXT(agent->SetPolicy(creation->launch.policy), "set the policy");
+  (void)TRY_CONTEXT(ConfigureNetwork(*creation->network, *agent), "pod network");
   grpc::CreateSandboxRequest request;
   request.set_hostname(creation->spec.hostname().substr(0, kMaxHostnameBytes));
   for (std::string& line : ReadDns(creation->spec))
@@ -333,6 +368,7 @@ void Sandbox::UndoCreate(Creation* creation) {
   if (container->init->io) container->init->io->Cancel();
   if (creation->boots) {
     if (creation->uvm) creation->uvm->Stop();
+    if (creation->network) Disconnect(creation->network->netns());
     if (!container->image.empty()) {
       ::unlink(container->image.c_str());
       ::rmdir((creation->config.image_dir + "/" + options_.domain_name).c_str());

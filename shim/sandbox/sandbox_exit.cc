@@ -161,9 +161,11 @@ void Sandbox::EndUvm() {
   std::vector<std::shared_ptr<ProcessIo>> streams;
   std::vector<std::string> images;
   std::string image_dir;
+  NetworkNamespace netns;
   {
     auto table = table_.Lock();
     uvm = table->uvm;
+    netns = table->netns;
     if (table->config) image_dir = table->config->image_dir + "/" + options_.domain_name;
     for (const auto& [id, container] : table->containers) {
       images.push_back(container->image);
@@ -183,6 +185,7 @@ void Sandbox::EndUvm() {
     // Best effort: the VM ends whatever the agent answers.
     if (const auto agent = uvm->agent()) (void)agent->DestroySandbox(kDestroySandboxTimeout);
     uvm->Stop();
+    Disconnect(netns);
   }
   for (const std::string& image : images)
     if (!image.empty()) ::unlink(image.c_str());
@@ -190,6 +193,12 @@ void Sandbox::EndUvm() {
   auto table = table_.Lock();
   table->stage = Stage::kGone;
   table->uvm = nullptr;
+}
+
+void Sandbox::Disconnect(const NetworkNamespace& netns) {
+  if (const auto gone = DisconnectPodNetwork(netns); !gone)
+    Log(LogLevel::kError, "cannot undo the redirection of the pod's interfaces",
+        {{field::kPath, netns.path}, {field::kError, gone.error().message()}});
 }
 
 void Sandbox::Terminate() {

@@ -106,8 +106,8 @@ class SandboxTest : public testing::Test {
     std::filesystem::create_directories(bundle + "/rootfs");
     std::ofstream(bundle + "/config.json")
         << R"({"ociVersion":"1.0.2","process":{"args":["sh"],"cwd":"/"},)"
-           R"("root":{"path":"rootfs"},"hostname":"web","annotations":{)"
-        << annotations << "}}";
+           R"("root":{"path":"rootfs"},"hostname":"web","linux":{"namespaces":[)"
+        << namespaces_ << R"(]},"annotations":{)" << annotations << "}}";
     task::CreateTaskRequest request;
     request.set_id(id);
     request.set_bundle(bundle);
@@ -194,6 +194,7 @@ class SandboxTest : public testing::Test {
   std::string dir_;
   Config config_;
   bool rootfs_fails_ = false;
+  std::string namespaces_ = R"({"type":"network"})";
   RecordedEvents events_;
   std::unique_ptr<Reactor> reactor_;
   std::thread thread_;
@@ -299,6 +300,33 @@ TEST_F(SandboxTest, AFailedCreationGivesBackItsLayersAndNoOthers) {
   vm_->disks.Lock()->insert(Serial('c'));
   EXPECT_FALSE(CreateOf("two", InPod(), {'b', 'a', 'c'}));
   EXPECT_EQ(*vm_->disks.Lock(), (std::set<std::string>{Serial('a'), Serial('c')}));
+}
+
+TEST_F(SandboxTest, TheHostsNetworkIsNotForAConfidentialPod) {
+  config_.tee = Tee::kSnp;
+  for (const char* host : {"", R"({"type":"network","path":"/proc/self/ns/net"})"}) {
+    namespaces_ = host;
+    MakeSandbox("pod");
+    const auto created = sandbox_->CreateTask(Request("pod"));
+    ASSERT_FALSE(created);
+    EXPECT_EQ(created.error().code(), Code::kFailedPrecondition);
+    EXPECT_TRUE(created.error().message().starts_with("pod network: hostNetwork: "))
+        << created.error().message();
+  }
+  EXPECT_FALSE(vm_->started);
+  config_.tee = Tee::kNone;  // There it has none, and the log says so.
+  MakeSandbox("pod");
+  ASSERT_TRUE(sandbox_->CreateTask(Request("pod")));
+  EXPECT_TRUE((*vm_->config.Lock())->nics.empty());
+  EXPECT_FALSE(Called("UpdateInterface"));
+}
+
+TEST_F(SandboxTest, ANetworkNamespaceThatIsNoneIsNamed) {
+  namespaces_ = R"({"type":"network","path":"/proc/self/ns/mnt"})";
+  const auto created = sandbox_->CreateTask(Request("pod"));
+  ASSERT_FALSE(created);
+  EXPECT_EQ(created.error().message(), "pod network: /proc/self/ns/mnt: no network namespace");
+  EXPECT_FALSE(vm_->started);
 }
 
 TEST_F(SandboxTest, AConfidentialSandboxTakesVerifiedLayersOnly) {

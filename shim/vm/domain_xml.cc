@@ -12,6 +12,7 @@ namespace kata_cc::shim {
 namespace {
 
 constexpr int kHotplugBus = 2;  // pcie-root, its root port, the bridge on that.
+constexpr int kFirstNicSlot = 5;
 
 // What a path, a name or a command line may hold: no control character is legal in XML 1.0 or
 // wanted in these.
@@ -126,6 +127,48 @@ std::string CpuXml(const VmConfig& config, Accelerator accelerator) {
          "  </cpu>\n";
 }
 
+bool IsMac(const std::string& text) {
+  if (text.size() != 17) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    if (i % 3 == 2 ? c != ':' : !digit) return false;
+  }
+  return true;
+}
+
+bool IsTapName(const std::string& name) {
+  return !name.empty() && name.size() <= 15 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_';
+  });
+}
+
+// No boot rom: nobody boots from it, and an SNP guest must not run what is not measured. The queues
+// are as many as Kata's, one a vCPU.
+Result<std::string> NicsXml(const VmConfig& config) {
+  std::string xml;
+  if (config.nics.size() > kMaxNics)
+    return Error(Code::kInvalidArgument, fmt::format("vm: more than {} interfaces", kMaxNics));
+  for (std::size_t i = 0; i < config.nics.size(); ++i) {
+    const VmNic& nic = config.nics[i];
+    if (!IsTapName(nic.tap)) return Error(Code::kInvalidArgument, "vm: tap: not a name for one");
+    if (!IsMac(nic.mac)) return Error(Code::kInvalidArgument, "vm: tap: not a MAC address");
+    if (nic.mtu < 68 || nic.mtu > 65521)
+      return Error(Code::kInvalidArgument, fmt::format("vm: MTU: {}: not 68..65521", nic.mtu));
+    const std::uint32_t queues = std::min(config.vcpus, kMaxNicQueues);
+    xml += fmt::format(
+        "    <interface type='ethernet'>\n      <mac address='{}'/>\n"
+        "      <target dev='{}'/>\n      <model type='virtio'/>\n      <driver{}{}/>\n"
+        "      <mtu size='{}'/>\n      <rom enabled='no'/>\n"
+        "      <address type='pci' bus='0x00' slot='0x{:02x}' function='0x0'/>\n"
+        "    </interface>\n",
+        nic.mac, nic.tap, queues > 1 ? fmt::format(" queues='{}'", queues) : "", Iommu(config),
+        nic.mtu, kFirstNicSlot + static_cast<int>(i));
+  }
+  return xml;
+}
+
 Result<std::string> DevicesXml(const VmConfig& config) {
   std::string xml = "  <devices>\n";
   xml += fmt::format("    <emulator>{}</emulator>\n", TRY(Path("qemu", config.qemu_path)));
@@ -171,6 +214,7 @@ Result<std::string> DevicesXml(const VmConfig& config) {
         "      <address type='pci' bus='0x00' slot='0x04' function='0x0'/>\n    </disk>\n",
         Iommu(config), TRY(Path("initdata image", config.initdata_image)));
   }
+  xml += TRY(NicsXml(config));
   return xml + "    <memballoon model='none'/>\n    <audio id='1' type='none'/>\n  </devices>\n";
 }
 

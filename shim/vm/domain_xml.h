@@ -15,6 +15,8 @@ constexpr int kVsockPort = 1024;
 // One conventional PCI bridge takes the hot-plugged disks: a slot is far cheaper to boot with than
 // a PCIe root port a disk, each of which is a bridge that the guest's kernel has to set up.
 constexpr int kHotplugSlots = 31;
+constexpr std::size_t kMaxNics = 8;
+constexpr std::uint32_t kMaxNicQueues = 8;
 
 std::string AgentSocketPath(const VmConfig& config);
 std::string SimSocketPath(const VmConfig& config);

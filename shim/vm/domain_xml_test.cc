@@ -163,6 +163,44 @@ TEST(DomainXml, BadFieldsAreNamed) {
   EXPECT_EQ(Xml(config), "error: vm: initrd: has a control character");
 }
 
+TEST(DomainXml, AnInterfaceIsOnATapAndHasNoBootRom) {
+  VmConfig config = SnpConfig();
+  config.vcpus = 3;
+  config.nics = {{"kcc1.0", "02:00:00:00:00:01", 1450}, {"kcc1.1", "02:00:00:00:00:02", 9000}};
+  const std::string xml = Xml(config);
+  ExpectValid(xml);
+  EXPECT_TRUE(Has(xml,
+                  "<interface type='ethernet'>\n      <mac address='02:00:00:00:00:01'/>\n"
+                  "      <target dev='kcc1.0'/>\n      <model type='virtio'/>\n"
+                  "      <driver queues='3' iommu='on'/>\n      <mtu size='1450'/>\n"
+                  "      <rom enabled='no'/>"))
+      << xml;
+  EXPECT_TRUE(Has(xml, "slot='0x06'"));
+  EXPECT_FALSE(Has(Xml(Config()), "<interface"));
+  config = Config();
+  config.nics = {{"kcc1.0", "02:00:00:00:00:01", 1500}};
+  EXPECT_TRUE(Has(Xml(config, Accelerator::kTcg), "      <driver/>\n"));
+  ExpectValid(Xml(config, Accelerator::kTcg));
+}
+
+TEST(DomainXml, BadInterfacesAreNamed) {
+  const auto error = [](const VmNic& nic) {
+    VmConfig config = Config();
+    config.nics = {nic};
+    return Xml(config);
+  };
+  for (const char* tap : {"", "a/b", "a'b", "0123456789abcdef", "a b"})
+    EXPECT_EQ(error({tap, "02:00:00:00:00:01", 1500}), "error: vm: tap: not a name for one");
+  for (const char* mac :
+       {"", "02:00:00:00:00", "02:00:00:00:00:0g", "02-00-00-00-00-01", "02:00:00:00:00:01:"})
+    EXPECT_EQ(error({"tap0", mac, 1500}), "error: vm: tap: not a MAC address");
+  EXPECT_EQ(error({"tap0", "02:00:00:00:00:01", 67}), "error: vm: MTU: 67: not 68..65521");
+  EXPECT_EQ(error({"tap0", "02:00:00:00:00:01", 65522}), "error: vm: MTU: 65522: not 68..65521");
+  VmConfig config = Config();
+  config.nics.resize(9, {"tap0", "02:00:00:00:00:01", 1500});
+  EXPECT_EQ(Xml(config), "error: vm: more than 8 interfaces");
+}
+
 TEST(DiskXml, EachSlotHasAName) {
   std::set<std::string> targets;
   for (int slot = 1; slot <= kHotplugSlots; ++slot) {

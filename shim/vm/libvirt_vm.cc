@@ -127,6 +127,8 @@ class LibvirtVm final : public Vm {
   };
 
   Result<void> PrepareSimulator();
+  Result<void> ConnectSimulator();
+  Result<void> RunPaused();
   Result<std::string> LiveXml() const;
   Result<UniqueFd> TryConnect(Clock::time_point deadline);
   Result<UniqueFd> TryConnectSerial(const std::string& xml, Clock::time_point deadline);
@@ -150,7 +152,10 @@ Result<void> LibvirtVm::Start() {
   const std::string xml = TRY(DomainXml(config_, accelerator_, uuid_));
   TRY(PrepareSimulator());
   connection_ = TRY(Connect(config_.libvirt_uri));
-  domain_.reset(::virDomainCreateXML(connection_.get(), xml.c_str(), VIR_DOMAIN_NONE));
+  // Paused: the guest must not send a frame before its taps are where they belong.
+  const bool paused = !config_.nics.empty();
+  domain_.reset(::virDomainCreateXML(connection_.get(), xml.c_str(),
+                                     paused ? VIR_DOMAIN_START_PAUSED : VIR_DOMAIN_NONE));
   if (domain_ == nullptr) {
     Error error = LibvirtError("start " + config_.name);
     connection_.reset();
@@ -164,13 +169,24 @@ Result<void> LibvirtVm::Start() {
                                          (tail.empty() ? "" : "; console: " + tail));
   }
   vmm_ = std::move(*vmm);
+  Result<void> running = ConnectSimulator();
+  if (running && paused) running = RunPaused();
+  if (!running) (void)Stop();
+  return running;
+}
+
+Result<void> LibvirtVm::ConnectSimulator() {
   if (!simulator_) return {};
-  Result<UniqueFd> stream = ConnectUnix(SimSocketPath(config_), Clock::now() + kSimConnectTimeout);
-  if (!stream) {
-    (void)Stop();
-    return std::move(stream).error().With("the simulator's port");
-  }
-  simulator_->Start(*std::move(stream));
+  UniqueFd stream =
+      TRY_CONTEXT(ConnectUnix(SimSocketPath(config_), Clock::now() + kSimConnectTimeout),
+                  "the simulator's port");
+  simulator_->Start(std::move(stream));
+  return {};
+}
+
+Result<void> LibvirtVm::RunPaused() {
+  if (config_.before_run) TRY(config_.before_run());
+  if (::virDomainResume(domain_.get()) != 0) return LibvirtError("run " + config_.name);
   return {};
 }
 

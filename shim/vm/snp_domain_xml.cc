@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   config.transport = Transport::kVsock;
   config.host_data.emplace().fill(0x5a);
   config.initdata_image = dir + "/initdata.img";
+  config.nics = {{"kcc0", "02:00:00:00:00:01", 1450}};
   config.snp_id_block = kata_cc::Base64Encode(kata_cc::Bytes(96, 0x11));
   config.snp_id_auth = kata_cc::Base64Encode(kata_cc::Bytes(4096, 0x22));
   config.snp_author_key = true;

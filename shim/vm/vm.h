@@ -22,6 +22,13 @@ enum class Accelerator { kAuto, kKvm, kTcg };  // kAuto: by a probe of the CPU f
 enum class Tee { kNone, kSim, kSnp };          // kSnp never falls back to another.
 enum class Transport { kVirtioSerial, kVsock };
 
+// A network interface on a tap that libvirt makes in its own network namespace.
+struct VmNic {
+  std::string tap;  // The tap's name, [A-Za-z0-9._]{1,15}.
+  std::string mac;  // Of the guest's interface, "02:00:00:00:00:01".
+  std::uint32_t mtu = 1500;
+};
+
 struct VmConfig {
   std::string name;  // Domain name, unique on the host: "kata-cc-" + sandbox id.
   std::string libvirt_uri = "qemu:///system";
@@ -40,6 +47,10 @@ struct VmConfig {
   std::optional<std::array<std::uint8_t, 32>>
       host_data;               // SNP HOST_DATA: policy or initdata digest.
   std::string initdata_image;  // Path of a read-only initdata block image; empty: none.
+
+  std::vector<VmNic> nics;  // At most kMaxNics.
+  // With nics: called once their taps exist, while the guest does not run yet.
+  std::function<Result<void>()> before_run;
 
   std::string sim_dir = "/var/lib/kata-cc/sim";  // Of the simulator's keys.
 

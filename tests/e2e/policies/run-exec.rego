@@ -26,6 +26,26 @@ no_hooks if input.OCI.Hooks == null
 
 basename(path) := parts[count(parts) - 1] if parts := split(path, "/")
 
+# Whoever runs the network may say what it is, but the loopback is the pod's own.
+UpdateInterfaceRequest if {
+	input.interface.name != "lo"
+	every address in input.interface.IPAddresses {
+		not startswith(address.address, "127.")
+	}
+}
+
+UpdateRoutesRequest if {
+	every route in input.routes.Routes {
+		route.device != "lo"
+	}
+}
+
+AddARPNeighborsRequest if {
+	every neighbor in input.neighbors.ARPNeighbors {
+		neighbor.device != "lo"
+	}
+}
+
 StartContainerRequest := true
 
 WaitProcessRequest := true

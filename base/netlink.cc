@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/network/netlink.h"
+#include "base/netlink.h"
 
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -11,7 +11,7 @@
 
 #include "base/retry.h"
 
-namespace kata_cc::agent {
+namespace kata_cc {
 namespace {
 
 constexpr std::size_t kAlign = 4;
@@ -143,4 +143,4 @@ Result<void> NetlinkSocket::Dump(NetlinkRequest request,
   return Exchange(std::move(request), each);
 }
 
-}  // namespace kata_cc::agent
+}  // namespace kata_cc

@@ -16,7 +16,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 
-namespace kata_cc::agent {
+namespace kata_cc {
 
 // A request: a header of the type T, then attributes.
 class NetlinkRequest {
@@ -84,4 +84,4 @@ class NetlinkSocket {
   std::uint32_t sequence_ = 0;
 };
 
-}  // namespace kata_cc::agent
+}  // namespace kata_cc
