@@ -43,7 +43,7 @@ shim_and_containerd_killed_are_cleaned_up_after_the_restart() {
 a_guest_that_never_boots_is_an_error_with_its_console() {
   local error status=0
   head -c 4096 /dev/zero >"$STACK/broken-initrd.img"
-  sed -e "s#^initrd = .*#initrd = \"$STACK/broken-initrd.img\"#" -e 's#^dial_timeout = .*#dial_timeout = 15#' \
+  sed -e "s#^initrd = .*#initrd = \"$STACK/broken-initrd.img\"#" -e 's#^dial_timeout = .*#dial_timeout = 60#' \
     "$STACK/configuration.toml" >"$STACK/broken.toml"
   error=$(run_pod run --rm --runtime-config-path "$STACK/broken.toml" -- noboot true 2>&1) || status=$?
   stack_ctr containers delete noboot >/dev/null 2>&1 || true
@@ -52,6 +52,23 @@ a_guest_that_never_boots_is_an_error_with_its_console() {
   leaves_nothing
 }
 
+# Its kernel is well, and its init waits for ever.
+a_guest_that_hangs_is_an_error_within_the_timeout_with_its_console() {
+  local error status=0 began=$SECONDS root=$STACK/hang
+  mkdir "$root"
+  install "$KATA_CC_BUILD/tests/bench/raw_init" "$root/init"
+  (cd "$root" && echo init | cpio --quiet -o -H newc) >"$STACK/hang.img"
+  sed -e "s#^initrd = .*#initrd = \"$STACK/hang.img\"#" -e 's#^dial_timeout = .*#dial_timeout = 45#' \
+    "$STACK/configuration.toml" >"$STACK/hang.toml"
+  error=$(run_pod run --rm --runtime-config-path "$STACK/hang.toml" -- hang true 2>&1) || status=$?
+  stack_ctr containers delete hang >/dev/null 2>&1 || true
+  expect "exit code" $status 1
+  expect error "$error" '*did not come up in time*KATA-CC-RAW-BOOT*'
+  ((SECONDS - began < 75))
+  leaves_nothing
+}
+
 run_cases qemu_killed_ends_every_task_and_leaves_nothing shim_killed_is_cleaned_up_by_delete \
   shim_and_containerd_killed_are_cleaned_up_after_the_restart \
-  a_guest_that_never_boots_is_an_error_with_its_console
+  a_guest_that_never_boots_is_an_error_with_its_console \
+  a_guest_that_hangs_is_an_error_within_the_timeout_with_its_console

@@ -132,6 +132,27 @@ calls_out_of_order_are_refused() {
   expect status "$(status_of app)" RUNNING
 }
 
+an_exec_id_in_use_is_refused() {
+  local pid error status=0
+  stack_ctr tasks exec --fifo-dir "$STACK/fifo" --exec-id twice app sleep 1000 &
+  pid=$!
+  wait_until 20 task_call State 1=app 2=twice >/dev/null 2>&1
+  error=$(stack_ctr tasks exec --fifo-dir "$STACK/fifo" --exec-id twice app true 2>&1) || status=$?
+  wait_until 20 stack_ctr tasks kill --exec-id twice --signal SIGKILL app 2>/dev/null
+  wait $pid || true
+  expect "exit code" $status 1
+  expect error "$error" '*already exists*'
+}
+
+ids_that_are_no_names_are_refused() {
+  local id process='7@=types.containerd.io/opencontainers/runtime-spec/1/Process,{"args":["true"],"cwd":"/"}'
+  for id in .. / a/b ../../x 'a b' %00 a%00b "$(printf 'x%.0s' {1..10000})"; do
+    expect "exec ${id:0:9}" "$(task_call Exec 1=app "2%=$id" "$process" 2>&1)" '3 *'
+    expect "create ${id:0:9}" "$(task_call Create "1%=$id" 2="$STACK/none" 2>&1)" '3 *'
+  done
+  expect status "$(status_of app)" RUNNING
+}
+
 the_shim_outlives_garbage_on_its_socket() {
   task_call garbage
   expect output "$(exec_in app echo 'run by exec')" 'run by exec'
@@ -228,6 +249,21 @@ a_policy_that_is_not_rego_is_refused() {
   refused bad '*policy*' "$STACK/bad.rego" --rm -- bad true
 }
 
+a_policy_over_the_limit_is_refused() {
+  local error status=0
+  stack_ctr oci spec | python3 -c 'import base64, json, sys
+spec = json.load(sys.stdin)
+policy = b"package agent_policy\n" + b"#" * (2 << 20)
+spec["annotations"] = {"io.katacontainers.config.agent.policy": base64.b64encode(policy).decode()}
+json.dump(spec, sys.stdout)' >"$STACK/large.json"
+  error=$(stack_ctr run --rm --runtime io.containerd.kata-cc.v2 --config "$STACK/large.json" large 2>&1) ||
+    status=$?
+  stack_ctr containers delete large >/dev/null 2>&1 || true
+  expect "exit code" $status 1
+  expect error "$error" '*policy*larger than*'
+  leaves_nothing
+}
+
 initdata() {  # initdata POLICY [VERSION]: the annotation
   printf 'io.katacontainers.config.hypervisor.cc_init_data=%s' "$( (
     printf 'version = "%s"\nalgorithm = "sha384"\n[data]\n"policy.rego" = """\n' "${2:-0.1.0}"
@@ -268,13 +304,14 @@ run_cases output_and_exit_code_of_a_plain_run \
   a_tty_merges_output_has_a_size_and_can_be_resized statistics_come_from_the_guest \
   pids_of_a_running_task_are_listed pause_stops_and_resume_continues \
   update_changes_the_memory_limit calls_out_of_order_are_refused \
+  an_exec_id_in_use_is_refused ids_that_are_no_names_are_refused \
   the_shim_outlives_garbage_on_its_socket checkpoint_is_not_implemented \
   containerd_restarted_finds_its_tasks a_killed_container_answers_137_and_leaves_the_pod \
   an_id_is_used_once_in_a_pod events_come_in_order \
   removing_the_sandbox_ends_the_vm_and_leaves_nothing \
   a_container_over_its_memory_limit_is_killed_with_an_event policy_that_denies_logs_shows_none \
   without_a_policy_nothing_runs a_policy_that_is_not_base64_is_refused \
-  a_policy_that_is_not_rego_is_refused initdata_brings_the_policy \
+  a_policy_that_is_not_rego_is_refused a_policy_over_the_limit_is_refused initdata_brings_the_policy \
   initdata_and_policy_together_are_refused initdata_of_another_version_is_refused \
   a_container_type_that_is_unknown_is_refused \
   a_command_that_the_policy_does_not_name_is_refused a_program_that_is_not_there_is_an_error

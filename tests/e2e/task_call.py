@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """One call of a shim's task API, past containerd: task_call.py SOCKET METHOD [NUMBER=VALUE...]
 
-A field is NUMBER=text, NUMBER:=integer, or NUMBER@=TYPE-URL,text for an Any. Prints the answer's
+A field is NUMBER=text, NUMBER%=percent-encoded, NUMBER:=integer, or NUMBER@=TYPE-URL,text for an Any. Prints the answer's
 payload in hex, or the status's code and message and exits with 1. With METHOD "garbage" sends
 frames that no client sends, and exits with 0 if the shim hangs up or waits, and still answers."""
 import socket
 import struct
 import sys
+import urllib.parse
 
 
 def varint(n):
@@ -28,6 +29,8 @@ def encode(argument):
     if key.endswith("@"):
         url, _, text = value.partition(",")
         return field(int(key[:-1]), field(1, url.encode()) + field(2, text.encode()))
+    if key.endswith("%"):
+        return field(int(key[:-1]), urllib.parse.unquote_to_bytes(value))
     return field(int(key), value.encode())
 
 
