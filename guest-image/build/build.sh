@@ -19,7 +19,7 @@ die() { echo "build.sh: $*" >&2; exit 1; }
 
 # Loaded in this order: at boot, or GROUP: when the agent needs that. `?`: the machine may not have the
 # device. Names, without the suffix.
-modules=(virtio_blk net:virtio_net erofs:erofs squashfs:squashfs overlay:overlay verity:dm-verity snp:?sev-guest
+modules=(?sha256-ssse3 virtio_blk net:virtio_net erofs:erofs squashfs:squashfs overlay:overlay verity:dm-verity snp:?sev-guest
   vsock:?vmw_vsock_virtio_transport)
 
 for program in "$agent" "$secrets"; do
@@ -92,8 +92,8 @@ for module in "${modules[@]}"; do
   depends=$(modprobe --set-version "$kernel" --show-depends "$module" 2>/dev/null) ||
     die "module $module: not in $image_package"
   while read -r verb file _; do
-    # CPU-specific checksums come by alias only; the generic ones are built in.
-    [[ $verb == insmod && $file != */arch/x86/crypto/* ]] && add_module "$file" "$prefix"
+    # What is faster on some CPUs comes only by name; the generic code is built in.
+    [[ $verb == insmod && ($file != */arch/x86/crypto/* || $file == */"$module".ko*) ]] && add_module "$file" "$prefix"
   done <<<"$depends"
 done
 add /lib/modules/kata-cc.list "$list" 644 kata-cc "$(cat "$here/../../VERSION")"
