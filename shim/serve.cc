@@ -25,7 +25,6 @@
 #include "base/worker_pool.h"
 #include "proto/containerd/runtime_options.pb.h"
 #include "proto/ttrpc/server.h"
-#include "shim/clean_pages.h"
 #include "shim/config/config.h"
 #include "shim/entry.h"
 #include "shim/events/publisher.h"
@@ -44,9 +43,6 @@ constexpr std::chrono::milliseconds kFlushTimeout{2000};
 constexpr std::chrono::seconds kEndTimeout{15};
 // A shim for which no Create ever comes (containerd died in between) does not stay.
 constexpr std::chrono::minutes kIdleTimeout{10};
-// How much of its libraries a shim that waits keeps mapped, and how often it looks.
-constexpr std::size_t kMaxFileBytes = 6U << 20;
-constexpr std::chrono::seconds kTrimInterval{10};
 constexpr char kConfigAnnotation[] = "io.katacontainers.config_path";
 
 // Log lines go to the bundle's FIFO. Both ends open: no signal, and no wait, without a reader.
@@ -97,7 +93,6 @@ class Serving {
   SandboxOptions MakeSandboxOptions();
   Result<void> WatchSignals();
   void OnSignal();
-  void TrimLater();
   void End();
 
   const Arguments arguments_;
@@ -150,14 +145,6 @@ void Serving::OnSignal() {
   });
 }
 
-void Serving::TrimLater() {
-  reactor_->After(kTrimInterval, [this] {
-    const Result<std::size_t> resident = ResidentFileBytes();
-    if (resident && *resident > kMaxFileBytes) (void)DropCleanPages();  // Only memory is at stake.
-    TrimLater();
-  });
-}
-
 SandboxOptions Serving::MakeSandboxOptions() {
   SandboxOptions options;
   options.sandbox_id = arguments_.id;
@@ -195,7 +182,6 @@ Result<void> Serving::Run() {
   reactor_->After(kIdleTimeout, [this] {
     if (sandbox_->empty()) blocking_->Post([this] { End(); });
   });
-  TrimLater();
   Log(LogLevel::kInfo, "serving", {{field::kSandboxId, arguments_.id}});
   if (::write(kReadyFd, "ok", 2) != 2) return ErrnoError(errno, "answer start");
   ::close(kReadyFd);
@@ -225,6 +211,8 @@ void Serving::End() {
 int RunServe(const Arguments& arguments) {
   RedirectLog();
   LogToFd(STDERR_FILENO, arguments.debug ? LogLevel::kDebug : LogLevel::kInfo);
+  for (const int fd : {kListenerFd, kReadyFd})  // They came by exec, but go no further.
+    ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   Serving serving(arguments);
   Result<void> result = CheckId("id", arguments.id);
   if (result) result = serving.Prepare();

@@ -122,9 +122,13 @@ std::string CpuXml(const VmConfig& config, Accelerator accelerator) {
     return "  <cpu mode='custom' match='exact' check='none'>\n"
            "    <model fallback='forbid'>EPYC-v4</model>\n  </cpu>\n";
   if (accelerator == Accelerator::kKvm) return "  <cpu mode='host-passthrough' check='none'/>\n";
-  // Emulated page walks are slow enough with four levels.
-  return "  <cpu mode='maximum' check='none'>\n    <feature policy='disable' name='la57'/>\n"
-         "  </cpu>\n";
+  // Emulated page walks are slow enough with four levels; and the kernel copies and clears by loops
+  // of eight bytes, when it is not told that instructions which QEMU carries out byte by byte are
+  // fast.
+  std::string xml = "  <cpu mode='maximum' check='none'>\n";
+  for (const char* feature : {"la57", "erms", "fsrm", "fsrs", "fsrc", "fzrm"})
+    xml += fmt::format("    <feature policy='disable' name='{}'/>\n", feature);
+  return xml + "  </cpu>\n";
 }
 
 bool IsMac(const std::string& text) {

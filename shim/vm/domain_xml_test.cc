@@ -132,6 +132,14 @@ TEST(DomainXml, EmulatedVmHasNoLaunchSecurity) {
   EXPECT_TRUE(Has(xml, "name='org.kata-cc.agent.0'"));
 }
 
+TEST(DomainXml, OnlyAnEmulatedCpuHidesWhatIsSlowToEmulate) {
+  for (const char* feature : {"la57", "erms", "fsrm", "fsrs", "fsrc", "fzrm"}) {
+    const std::string disabled = std::string("<feature policy='disable' name='") + feature + "'/>";
+    EXPECT_TRUE(Has(Xml(Config(), Accelerator::kTcg), disabled)) << feature;
+    EXPECT_FALSE(Has(Xml(Config(), Accelerator::kKvm), disabled)) << feature;
+  }
+}
+
 TEST(DomainXml, TextCannotLeaveItsElement) {
   VmConfig config = Config();
   config.kernel_command_line = "a=\"<b>&'c'\"";

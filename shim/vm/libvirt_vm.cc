@@ -15,9 +15,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
-#include <future>
 #include <map>
-#include <thread>
 
 #include "base/file.h"
 #include "shim/sim/simulator.h"
@@ -25,7 +23,7 @@
 #include "shim/vm/console.h"
 #include "shim/vm/domain_xml.h"
 #include "shim/vm/kernel_command_line.h"
-#include "shim/vm/libvirt_connection.h"
+#include "shim/vm/libvirt_client.h"
 #include "shim/vm/snp_launch.h"
 #include "shim/vm/vm.h"
 #include "shim/vm/vmm_process.h"
@@ -41,7 +39,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kConnectPoll{20};
 constexpr std::chrono::milliseconds kDetachPoll{20};
 constexpr std::chrono::seconds kDetachTimeout{10};
-constexpr std::chrono::seconds kStopTimeout{30};
 constexpr std::chrono::seconds kSimConnectTimeout{10};
 
 Result<std::string> RandomUuid() {
@@ -91,8 +88,9 @@ SnpHost SnpHostOf(const VmConfig& config) {
                .initrd = config.initrd,
                .vsock = config.transport == Transport::kVsock,
                .libvirt_version = {}};
-  unsigned long version = 0;
-  if (::virGetVersion(&version, nullptr, nullptr) == 0) host.libvirt_version = version;
+  LibvirtClient libvirt(config.libvirt_uri);
+  const Result<unsigned long> version = libvirt.Version();
+  if (version) host.libvirt_version = *version;
   return host;
 }
 
@@ -108,7 +106,10 @@ std::string Between(const std::string& xml, const std::string& begin, const std:
 class LibvirtVm final : public Vm {
  public:
   LibvirtVm(VmConfig config, Accelerator accelerator, std::string uuid)
-      : config_(std::move(config)), accelerator_(accelerator), uuid_(std::move(uuid)) {}
+      : config_(std::move(config)),
+        accelerator_(accelerator),
+        uuid_(std::move(uuid)),
+        libvirt_(config_.libvirt_uri) {}
   ~LibvirtVm() override { (void)Stop(); }
 
   Result<void> Start() override;
@@ -129,10 +130,11 @@ class LibvirtVm final : public Vm {
   Result<void> PrepareSimulator();
   Result<void> ConnectSimulator();
   Result<void> RunPaused();
-  Result<std::string> LiveXml() const;
   Result<UniqueFd> TryConnect(Clock::time_point deadline);
   Result<UniqueFd> TryConnectSerial(const std::string& xml, Clock::time_point deadline);
   Result<UniqueFd> TryConnectVsock(const std::string& xml, Clock::time_point deadline);
+  Result<void> DetachFromDomain(const std::string& id, const std::string& xml);
+  void CloseLibvirtOnceUp();
   bool VmmEnded(std::chrono::milliseconds wait) const;
   Result<int> FreeSlot() const;
   Error WithConsole(Code code, std::string message) const;
@@ -140,27 +142,28 @@ class LibvirtVm final : public Vm {
   const VmConfig config_;
   const Accelerator accelerator_;
   const std::string uuid_;
-  Connection connection_;
-  Domain domain_;
+  LibvirtClient libvirt_;
+  bool started_ = false;
+  bool up_ = false;  // The agent's stream was connected: libvirt is needed rarely from here on.
   VmmProcess vmm_;
   std::unique_ptr<Simulator> simulator_;
   std::map<std::string, Attached> disks_;
 };
 
 Result<void> LibvirtVm::Start() {
-  if (domain_ != nullptr) return Error(Code::kFailedPrecondition, "vm: started already");
+  if (started_) return Error(Code::kFailedPrecondition, "vm: started already");
   const std::string xml = TRY(DomainXml(config_, accelerator_, uuid_));
   TRY(PrepareSimulator());
-  connection_ = TRY(Connect(config_.libvirt_uri));
   // Paused: the guest must not send a frame before its taps are where they belong.
   const bool paused = !config_.nics.empty();
-  domain_.reset(::virDomainCreateXML(connection_.get(), xml.c_str(),
-                                     paused ? VIR_DOMAIN_START_PAUSED : VIR_DOMAIN_NONE));
-  if (domain_ == nullptr) {
-    Error error = LibvirtError("start " + config_.name);
-    connection_.reset();
-    return error;
+  Result<void> created = paused ? libvirt_.StartPaused(xml) : libvirt_.Start(xml);
+  if (!created) {
+    // After a call without an answer the domain may come yet.
+    if (created.error().code() == Code::kDeadlineExceeded) (void)libvirt_.Destroy(config_.name);
+    libvirt_.Close();
+    return std::move(created).error().With("start " + config_.name);
   }
+  started_ = true;
   Result<VmmProcess> vmm = FindVmmProcess(uuid_);
   if (!vmm) {
     const std::string tail = ConsoleTail();
@@ -175,19 +178,9 @@ Result<void> LibvirtVm::Start() {
   return running;
 }
 
-Result<void> LibvirtVm::ConnectSimulator() {
-  if (!simulator_) return {};
-  UniqueFd stream =
-      TRY_CONTEXT(ConnectUnix(SimSocketPath(config_), Clock::now() + kSimConnectTimeout),
-                  "the simulator's port");
-  simulator_->Start(std::move(stream));
-  return {};
-}
-
 Result<void> LibvirtVm::RunPaused() {
   if (config_.before_run) TRY(config_.before_run());
-  if (::virDomainResume(domain_.get()) != 0) return LibvirtError("run " + config_.name);
-  return {};
+  return libvirt_.Resume(config_.name);
 }
 
 // Before the VM starts: its files are measured as they are now.
@@ -207,34 +200,26 @@ Result<void> LibvirtVm::PrepareSimulator() {
   return {};
 }
 
+Result<void> LibvirtVm::ConnectSimulator() {
+  if (!simulator_) return {};
+  UniqueFd stream =
+      TRY_CONTEXT(ConnectUnix(SimSocketPath(config_), Clock::now() + kSimConnectTimeout),
+                  "the simulator's port");
+  simulator_->Start(std::move(stream));
+  return {};
+}
+
+// The VMM is killed here; libvirt only has to notice, and does not hang the shim if it does not.
 Result<void> LibvirtVm::Stop() {
   if (vmm_.pidfd.valid()) ::pidfd_send_signal(vmm_.pidfd.get(), SIGKILL, nullptr, 0);
   simulator_.reset();
   disks_.clear();
-  if (domain_ == nullptr) return {};
-  // libvirt's calls have no timeout. A daemon that hangs must not hang the shim: the thread is left
-  // behind with what it owns. The VMM is dead in any case.
-  std::packaged_task<Result<void>()> destroy(
-      [connection = std::move(connection_), domain = std::move(domain_)]() mutable {
-        Result<void> destroyed = DestroyDomain(domain.get());
-        domain.reset();
-        connection.reset();
-        return destroyed;
-      });
-  std::future<Result<void>> done = destroy.get_future();
-  std::thread(std::move(destroy)).detach();
-  if (done.wait_for(kStopTimeout) != std::future_status::ready)
-    return Error(Code::kDeadlineExceeded, "stop " + config_.name + ": libvirt does not answer");
-  Result<void> destroyed = done.get();
+  if (!started_) return {};
+  started_ = false;
+  Result<void> destroyed = libvirt_.Destroy(config_.name);
+  libvirt_.Close();
   if (!destroyed) return std::move(destroyed).error().With("stop " + config_.name);
   return {};
-}
-
-Result<std::string> LibvirtVm::LiveXml() const {
-  if (domain_ == nullptr) return Error(Code::kFailedPrecondition, "vm: not started");
-  const std::unique_ptr<char, void (*)(void*)> xml(::virDomainGetXMLDesc(domain_.get(), 0), ::free);
-  if (xml == nullptr) return LibvirtError("describe " + config_.name);
-  return std::string(xml.get());
 }
 
 bool LibvirtVm::VmmEnded(std::chrono::milliseconds wait) const {
@@ -269,18 +254,22 @@ Result<UniqueFd> LibvirtVm::TryConnectVsock(const std::string& xml, Clock::time_
 }
 
 Result<UniqueFd> LibvirtVm::TryConnect(Clock::time_point deadline) {
-  const std::string xml = TRY(LiveXml());
+  const std::string xml = TRY(libvirt_.Describe(config_.name));
   return config_.transport == Transport::kVsock ? TryConnectVsock(xml, deadline)
                                                 : TryConnectSerial(xml, deadline);
 }
 
 Result<UniqueFd> LibvirtVm::ConnectAgent(Clock::time_point deadline) {
-  if (domain_ == nullptr) return Error(Code::kFailedPrecondition, "vm: not started");
+  if (!started_) return Error(Code::kFailedPrecondition, "vm: not started");
   for (;;) {
     if (VmmEnded(std::chrono::milliseconds(0)))
       return WithConsole(Code::kUnavailable, "the VM ended before its agent came up");
     Result<UniqueFd> stream = TryConnect(deadline);
-    if (stream) return stream;
+    if (stream) {
+      up_ = true;
+      libvirt_.Close();
+      return stream;
+    }
     if (Clock::now() >= deadline)
       return WithConsole(Code::kDeadlineExceeded,
                          "the agent did not come up in time: " + stream.error().message());
@@ -299,7 +288,7 @@ Result<int> LibvirtVm::FreeSlot() const {
 }
 
 Result<std::string> LibvirtVm::AttachDisk(const VmDisk& disk) {
-  if (domain_ == nullptr) return Error(Code::kFailedPrecondition, "vm: not started");
+  if (!started_) return Error(Code::kFailedPrecondition, "vm: not started");
   if (disks_.contains(disk.id))
     return Error(Code::kAlreadyExists, "vm: disk " + disk.id + ": attached already");
   struct stat info = {};
@@ -308,28 +297,39 @@ Result<std::string> LibvirtVm::AttachDisk(const VmDisk& disk) {
     return Error(Code::kInvalidArgument, "disk " + disk.path + ": no file or block device");
   const int slot = TRY(FreeSlot());
   std::string xml = TRY(DiskXml(config_, disk, S_ISBLK(info.st_mode), slot));
-  if (::virDomainAttachDeviceFlags(domain_.get(), xml.c_str(), VIR_DOMAIN_AFFECT_LIVE) != 0)
-    return LibvirtError("attach disk " + disk.id);
+  Result<void> attached = libvirt_.Attach(config_.name, xml);
+  CloseLibvirtOnceUp();
+  if (!attached) return std::move(attached).error().With("attach disk " + disk.id);
   disks_.emplace(disk.id, Attached{slot, std::move(xml)});
   return disk.id;  // The agent finds it by its serial.
 }
 
 Result<void> LibvirtVm::DetachDisk(const std::string& id) {
-  if (domain_ == nullptr) return Error(Code::kFailedPrecondition, "vm: not started");
+  if (!started_) return Error(Code::kFailedPrecondition, "vm: not started");
   const auto disk = disks_.find(id);
   if (disk == disks_.end()) return Error(Code::kNotFound, "vm: disk " + id + ": not attached");
-  const auto deadline = Clock::now() + kDetachTimeout;
-  // The guest lets go of a device when it gets to it; libvirt waits only some of that time.
-  if (::virDomainDetachDeviceFlags(domain_.get(), disk->second.xml.c_str(),
-                                   VIR_DOMAIN_AFFECT_LIVE) != 0)
-    return LibvirtError("detach disk " + id);
-  while (TRY(LiveXml()).find("<serial>" + id + "</serial>") != std::string::npos) {
-    if (Clock::now() >= deadline)
-      return Error(Code::kDeadlineExceeded, "detach disk " + id + ": the guest does not let it go");
-    if (VmmEnded(kDetachPoll)) return Error(Code::kUnavailable, "detach disk " + id + ": VM ended");
-  }
+  Result<void> detached = DetachFromDomain(id, disk->second.xml);
+  CloseLibvirtOnceUp();
+  if (!detached) return std::move(detached).error().With("detach disk " + id);
   disks_.erase(disk);
   return {};
+}
+
+// The guest lets go of a device when it gets to it; libvirt waits only some of that time.
+Result<void> LibvirtVm::DetachFromDomain(const std::string& id, const std::string& xml) {
+  const auto deadline = Clock::now() + kDetachTimeout;
+  const std::string serial = "<serial>" + id + "</serial>";
+  TRY(libvirt_.Detach(config_.name, xml));
+  while (TRY(libvirt_.Describe(config_.name)).find(serial) != std::string::npos) {
+    if (Clock::now() >= deadline)
+      return Error(Code::kDeadlineExceeded, "the guest does not let it go");
+    if (VmmEnded(kDetachPoll)) return Error(Code::kUnavailable, "the VM ended");
+  }
+  return {};
+}
+
+void LibvirtVm::CloseLibvirtOnceUp() {
+  if (up_) libvirt_.Close();
 }
 
 Result<UniqueFd> LibvirtVm::OpenVmmPidfd() const {
@@ -357,19 +357,13 @@ Result<std::unique_ptr<Vm>> Vm::Create(VmConfig config) {
 }
 
 Result<void> DestroyVmByName(const std::string& libvirt_uri, const std::string& name) {
-  const Connection connection = TRY(Connect(libvirt_uri));
-  const Domain domain(::virDomainLookupByName(connection.get(), name.c_str()));
-  if (domain == nullptr) {
-    Error error = LibvirtError("look up " + name);
-    if (error.code() == Code::kNotFound) return {};
-    return error;
-  }
-  std::array<char, VIR_UUID_STRING_BUFLEN> uuid = {};
-  if (::virDomainGetUUIDString(domain.get(), uuid.data()) == 0) {
-    const Result<VmmProcess> vmm = FindVmmProcess(uuid.data());
-    if (vmm) ::pidfd_send_signal(vmm->pidfd.get(), SIGKILL, nullptr, 0);
-  }
-  Result<void> destroyed = DestroyDomain(domain.get());
+  LibvirtClient libvirt(libvirt_uri);
+  const Result<std::string> xml = libvirt.Describe(name);
+  if (!xml && xml.error().code() == Code::kNotFound) return {};
+  if (!xml) return Error(xml.error()).With("destroy " + name);
+  const Result<VmmProcess> vmm = FindVmmProcess(Between(*xml, "<uuid>", "</uuid>"));
+  if (vmm) ::pidfd_send_signal(vmm->pidfd.get(), SIGKILL, nullptr, 0);
+  Result<void> destroyed = libvirt.Destroy(name);
   if (!destroyed) return std::move(destroyed).error().With("destroy " + name);
   return {};
 }
