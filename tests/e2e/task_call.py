@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One call of a shim's task API, past containerd: task_call.py SOCKET METHOD [NUMBER=VALUE...]
 
-A field is NUMBER=text, NUMBER%=percent-encoded, NUMBER:=integer, or NUMBER@=TYPE-URL,text for an Any. Prints the answer's
+A field is NUMBER=text, NUMBER%=percent-encoded, NUMBER:=integer, NUMBER@=TYPE-URL,text for an Any,
+or NUMBER{}=NUMBER=text;NUMBER=text... for a message. Prints the answer's
 payload in hex, or the status's code and message and exits with 1. With METHOD "garbage" sends
 frames that no client sends, and exits with 0 if the shim hangs up or waits, and still answers."""
 import socket
@@ -26,6 +27,8 @@ def encode(argument):
     key, _, value = argument.partition("=")
     if key.endswith(":"):
         return varint(int(key[:-1]) << 3) + varint(int(value))
+    if key.endswith("{}"):
+        return field(int(key[:-2]), b"".join(encode(part) for part in value.split(";")))
     if key.endswith("@"):
         url, _, text = value.partition(",")
         return field(int(key[:-1]), field(1, url.encode()) + field(2, text.encode()))
