@@ -16,6 +16,7 @@
 #include <system_error>
 #include <utility>
 
+#include "agent/process/run_program.h"
 #include "agent/storage/beneath.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -69,6 +70,9 @@ Result<void> Containers::Open() {
   config.run_dir = paths_.run_dir;
   config.verified_only = paths_.verified_only;
   config.need_module = paths_.need_module;
+  config.run_program = [this](const std::vector<std::string>& argv) {
+    return RunProgram(*reaper_, argv);
+  };
   ScratchBudget budget = TRY(ScratchBudget::OfMachine());
   storage_ = TRY(StorageTable::Create(std::move(config), std::move(budget)));
   copier_ = TRY(FileCopier::Create(paths_.run_dir + "/shared/containers"));

@@ -118,6 +118,7 @@ Result<void> Containers::DestroySandbox() {
     while (!gone->storages.empty())
       gone->storages.pop_back();
   }
+  storage_->ReleaseShared();
   reactor_.Post(WhileAlive([](Containers& self) {
     self.oom_->FailWaiters(Error(Code::kUnavailable, "the sandbox is gone"));
   }));

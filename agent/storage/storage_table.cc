@@ -17,6 +17,7 @@
 #include "agent/storage/beneath.h"
 #include "agent/storage/block_device.h"
 #include "agent/storage/device_mapper.h"
+#include "agent/storage/encrypted_disk.h"
 #include "agent/storage/mount.h"
 #include "agent/storage/verity.h"
 
@@ -26,6 +27,9 @@ namespace {
 constexpr std::size_t kMaxStorages = 256;
 constexpr mode_t kMountPointMode = 0755;
 constexpr const char* kLayersBelow = "/sandbox/layers/";
+// Kata's driver options for a file system that the guest makes, under a key of its own.
+constexpr std::string_view kEphemeralKey = "encryption_key=ephemeral";
+constexpr std::string_view kCreateFileSystem = "create_filesystem";
 
 class MountPart : public StorageTable::Part {
  public:
@@ -42,6 +46,15 @@ class DevicePart : public StorageTable::Part {
 
  private:
   DmDevice device_;
+};
+
+class EncryptedPart : public StorageTable::Part {
+ public:
+  explicit EncryptedPart(EncryptedDisk disk) : disk_(std::move(disk)) {}
+  const std::string& path() const { return disk_.path(); }
+
+ private:
+  EncryptedDisk disk_;
 };
 
 class SharePart : public StorageTable::Part {
@@ -66,6 +79,16 @@ class DirectoryPart : public StorageTable::Part {
 
 std::vector<std::string> OptionsOf(const grpc::Storage& storage) {
   return {storage.options().begin(), storage.options().end()};
+}
+
+bool IsEncrypted(const grpc::Storage& storage) {
+  return std::find(storage.driver_options().begin(), storage.driver_options().end(),
+                   kEphemeralKey) != storage.driver_options().end();
+}
+
+// Whether the containers of a pod hand it on to each other, also when none of them runs.
+bool IsShared(const grpc::Storage& storage) {
+  return storage.driver() == "ephemeral" || storage.driver() == "local" || storage.shared();
 }
 
 std::string FormOf(grpc::Storage storage) {
@@ -120,6 +143,7 @@ StorageTable::Mounted::~Mounted() {
 struct StorageTable::Request {
   std::uint64_t writable_bytes = 0;
   std::vector<std::string> layers;  // Mount points of what was mounted before, in order.
+  std::vector<std::string> encrypted;
 };
 
 Result<std::unique_ptr<StorageTable>> StorageTable::Create(StorageConfig config,
@@ -159,7 +183,18 @@ Result<std::vector<StorageTable::Use>> StorageTable::MountAll(const Storages& st
     }
     uses.push_back(*std::move(use));
   }
+  const std::lock_guard lock(mutex_);
+  for (const grpc::Storage& storage : storages)
+    if (IsShared(storage)) mounted_.at(storage.mount_point()).shared = true;
   return uses;
+}
+
+void StorageTable::ReleaseShared() {
+  const std::lock_guard lock(mutex_);
+  for (auto it = mounted_.begin(); it != mounted_.end();) {
+    it->second.shared = false;
+    it = it->second.uses == 0 ? mounted_.erase(it) : std::next(it);
+  }
 }
 
 Result<StorageTable::Use> StorageTable::MountOne(const grpc::Storage& storage, Request& request) {
@@ -178,7 +213,12 @@ Result<StorageTable::Use> StorageTable::MountOne(const grpc::Storage& storage, R
     return Use(this, storage.mount_point());
   }
   Result<Mounted> mounted = Error(Code::kInvalidArgument, "no such driver");
-  if (block) mounted = IsLayer(storage) ? MountLayer(storage) : MountBlock(storage);
+  if (block && IsEncrypted(storage)) {
+    mounted = MountEncrypted(storage);
+    if (mounted && !storage.shared()) request.encrypted.push_back(storage.mount_point());
+  } else if (block) {
+    mounted = IsLayer(storage) ? MountLayer(storage) : MountBlock(storage);
+  }
   if (storage.driver() == "ephemeral") mounted = MountEphemeral(storage);
   if (storage.driver() == "local") mounted = MountLocal(storage);
   if (storage.driver() == "overlayfs") mounted = MountOverlay(storage, request);
@@ -193,7 +233,7 @@ Result<StorageTable::Use> StorageTable::MountOne(const grpc::Storage& storage, R
 void StorageTable::Drop(const std::string& mount_point) {
   const std::lock_guard lock(mutex_);
   const auto it = mounted_.find(mount_point);
-  if (it != mounted_.end() && --it->second.uses == 0) mounted_.erase(it);
+  if (it != mounted_.end() && --it->second.uses == 0 && !it->second.shared) mounted_.erase(it);
 }
 
 Result<UniqueFd> StorageTable::MakeMountPoint(const std::string& mount_point, Mounted& mounted) {
@@ -253,6 +293,41 @@ Result<StorageTable::Mounted> StorageTable::MountLayer(const grpc::Storage& stor
   return mounted;
 }
 
+// Kata's form of an encrypted volume. Nothing that the host has on the disk is believed, so a guest
+// that wants verified content takes it, too.
+Result<StorageTable::Mounted> StorageTable::MountEncrypted(const grpc::Storage& storage) {
+  const auto& wanted = storage.driver_options();
+  if (wanted.size() != 2 ||
+      std::find(wanted.begin(), wanted.end(), kCreateFileSystem) == wanted.end() ||
+      storage.fstype() != "ext4" || storage.options_size() > 0) {
+    return Error(Code::kInvalidArgument, "an encrypted disk is made ext4, without other options");
+  }
+  if (!config_.run_program) return Error(Code::kUnimplemented, "no encrypted disks");
+  const BlockDevice device = TRY(FindBlockDevice(storage.source(), std::chrono::milliseconds(0)));
+  TRY(Need("encryption"));
+  Mounted mounted;
+  auto encrypted = std::make_unique<EncryptedPart>(TRY(EncryptedDisk::Create(device)));
+  const std::string path = encrypted->path();
+  mounted.parts.push_back(std::move(encrypted));
+  // No journal and no copies of the superblock: the file system ends with the machine. Inode tables
+  // stay unwritten until they are used, so that a large disk costs the host nothing.
+  TRY(config_.run_program({config_.mke2fs, "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-O",
+                           "^has_journal,^resize_inode,sparse_super2", "-E",
+                           "lazy_itable_init=1,nodiscard,num_backup_sb=0", path}));
+  const UniqueFd target = TRY(MakeMountPoint(storage.mount_point(), mounted));
+  mounted.parts.push_back(std::make_unique<MountPart>(TRY(ScopedMount::Mount(
+      path, target, "ext4", {MS_NODEV | MS_NOATIME, "noinit_itable,errors=remount-ro"}))));
+  const std::string relative = TRY(RelativeTo(config_.run_dir, storage.mount_point()));
+  const UniqueFd root = TRY(OpenBeneath(root_, relative, O_RDONLY | O_DIRECTORY));
+  if (::unlinkat(root.get(), "lost+found", AT_REMOVEDIR) != 0) {
+    return ErrnoError(errno, "remove lost+found");
+  }
+  std::optional<unsigned> group;
+  if (storage.has_fs_group()) group = storage.fs_group().group_id();
+  TRY(SetOwnership(root_, relative, storage.shared() ? 0777U : 0700U, group));
+  return mounted;
+}
+
 Result<StorageTable::Mounted> StorageTable::MountTmpfs(const grpc::Storage& storage,
                                                        std::vector<std::string> options) {
   std::optional<unsigned> group;
@@ -291,6 +366,23 @@ Result<StorageTable::Mounted> StorageTable::MountLocal(const grpc::Storage& stor
   return MountTmpfs(storage, OptionsOf(storage));
 }
 
+// Beside the root file system: the encrypted disk that the request has put there, or memory.
+Result<std::string> StorageTable::MakeScratch(const grpc::Storage& overlay, const Request& request,
+                                              Mounted& mounted) {
+  const std::size_t slash = overlay.mount_point().rfind('/');
+  const std::string scratch = overlay.mount_point().substr(0, slash) + "/scratch";
+  std::string relative = TRY(RelativeTo(config_.run_dir, scratch));
+  const auto& encrypted = request.encrypted;
+  if (std::find(encrypted.begin(), encrypted.end(), scratch) != encrypted.end()) return relative;
+  auto share = budget_.Take(request.writable_bytes);
+  MountOptions memory{MS_NODEV, "mode=0700,size=" + std::to_string(share.bytes())};
+  mounted.parts.push_back(std::make_unique<SharePart>(std::move(share)));
+  const UniqueFd target = TRY(MakeMountPoint(scratch, mounted));
+  mounted.parts.push_back(
+      std::make_unique<MountPart>(TRY(ScopedMount::Mount("scratch", target, "tmpfs", memory))));
+  return relative;
+}
+
 Result<StorageTable::Mounted> StorageTable::MountOverlay(const grpc::Storage& storage,
                                                          const Request& request) {
   std::vector<std::string> options = OptionsOf(storage);
@@ -322,16 +414,8 @@ Result<StorageTable::Mounted> StorageTable::MountOverlay(const grpc::Storage& st
   if (layers.size() != request.layers.size()) {
     return Error(Code::kInvalidArgument, "lowerdir does not list the layers of the request");
   }
-  const std::size_t slash = storage.mount_point().rfind('/');
-  const std::string scratch = storage.mount_point().substr(0, slash) + "/scratch";
   Mounted mounted;
-  auto share = budget_.Take(request.writable_bytes);
-  MountOptions memory{MS_NODEV, "mode=0700,size=" + std::to_string(share.bytes())};
-  mounted.parts.push_back(std::make_unique<SharePart>(std::move(share)));
-  const UniqueFd scratch_dir = TRY(MakeMountPoint(scratch, mounted));
-  mounted.parts.push_back(std::make_unique<MountPart>(
-      TRY(ScopedMount::Mount("scratch", scratch_dir, "tmpfs", memory))));
-  const std::string relative = TRY(RelativeTo(config_.run_dir, scratch));
+  const std::string relative = TRY(MakeScratch(storage, request, mounted));
   const UniqueFd upper = TRY(MakeDirectoriesBeneath(root_, relative + "/upper", 0755));
   const UniqueFd work = TRY(MakeDirectoriesBeneath(root_, relative + "/work", 0700));
   overlay.data += ",upperdir=" + PathOf(upper) + ",workdir=" + PathOf(work);

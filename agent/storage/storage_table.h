@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // StorageTable: the file systems that requests ask for (Kata's Storage entries), each mounted once
-// and counted by mount point, so that containers of a pod share their layers.
+// and counted by mount point, so that containers of a pod share their layers. What the pod's
+// containers hand on to each other (emptyDirs) stays until ReleaseShared.
 #pragma once
 
 #include <chrono>
@@ -26,6 +27,9 @@ struct StorageConfig {
   // Has the kernel learn a file system, or "verity", before it is used; not set: it knows them.
   std::function<Result<void>(std::string_view)> need_module;
   std::chrono::milliseconds hotplug_patience{3000};  // Kata's.
+  // Runs a program to its end; an error unless it says 0. Not set: no encrypted storage.
+  std::function<Result<void>(const std::vector<std::string>& argv)> run_program;
+  std::string mke2fs = "/sbin/mke2fs";
 };
 
 // Any thread. Outlives its references.
@@ -60,6 +64,9 @@ class StorageTable {
   using Storages = google::protobuf::RepeatedPtrField<grpc::Storage>;
   Result<std::vector<Use>> MountAll(const Storages& storages, std::uint64_t writable_bytes);
 
+  // Ends the sandbox's own use of its shared storages; those that no container uses are unmounted.
+  void ReleaseShared();
+
   static std::vector<std::string> Drivers();
 
   const UniqueFd& root() const { return root_; }
@@ -81,6 +88,7 @@ class StorageTable {
     Kind kind = Kind::kOther;
     std::string form;  // The request, without its source: what a second one must agree with.
     std::size_t uses = 0;
+    bool shared = false;                       // The sandbox uses it, too.
     std::vector<std::unique_ptr<Part>> parts;  // Dropped in reverse.
     Mounted() = default;
     Mounted(Mounted&&) = default;
@@ -95,9 +103,13 @@ class StorageTable {
   Result<void> Need(std::string_view module);
   Result<Mounted> MountBlock(const grpc::Storage& storage);
   Result<Mounted> MountLayer(const grpc::Storage& storage);
+  Result<Mounted> MountEncrypted(const grpc::Storage& storage);
   Result<Mounted> MountEphemeral(const grpc::Storage& storage);
   Result<Mounted> MountLocal(const grpc::Storage& storage);
   Result<Mounted> MountOverlay(const grpc::Storage& storage, const Request& request);
+  // Where an overlay's writable layer goes: a directory with room for it.
+  Result<std::string> MakeScratch(const grpc::Storage& overlay, const Request& request,
+                                  Mounted& mounted);
   Result<UniqueFd> MakeMountPoint(const std::string& mount_point, Mounted& mounted);
   Result<Mounted> MountTmpfs(const grpc::Storage& storage, std::vector<std::string> options);
   void Drop(const std::string& mount_point);

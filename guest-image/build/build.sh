@@ -20,7 +20,8 @@ die() { echo "build.sh: $*" >&2; exit 1; }
 # Loaded in this order: at boot, or GROUP: when the agent needs that. `?`: the machine may not have the
 # device. Names, without the suffix.
 modules=(?sha256-ssse3 virtio_blk net:virtio_net erofs:erofs squashfs:squashfs overlay:overlay verity:dm-verity snp:?sev-guest
-  vsock:?vmw_vsock_virtio_transport)
+  vsock:?vmw_vsock_virtio_transport encryption:?aesni-intel encryption:xts encryption:authenc encryption:dm-crypt
+  encryption:dm-integrity)
 
 for program in "$agent" "$secrets"; do
   [[ -x $program ]] || die "$program: no such program"
@@ -67,9 +68,10 @@ add_own /init "$agent"
 add_own /usr/bin/kata-cc-secrets "$secrets"
 
 add_packaged /usr/bin/crun 755
+add_packaged /sbin/mke2fs 755
 while read -r library; do
   add_packaged "$library" 755
-done < <(ldd /usr/bin/crun | grep -o '/[^ ]*' | sort -u)
+done < <(ldd /usr/bin/crun /sbin/mke2fs | sed -n 's/.*[ \t]\(\/[^ ]*\) (0x.*/\1/p' | sort -u)
 
 # Debian's modules are compressed; the signature that the kernel checks is inside.
 list=$work/kata-cc.list

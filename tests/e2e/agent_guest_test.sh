@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The agent's container tests as PID 1 of a machine of their own (QEMU, the guest's kernel): memory
-# limits and OOM, device mapper, and layers that the host tampered with.
+# limits and OOM, device mapper, layers that the host tampered with, encrypted disks.
 # agent_guest_test.sh TEST-BINARY KATA-CC-CTL [gtest option...]
 set -Eeuo pipefail
 trap 'echo "agent_guest_test.sh: line $LINENO: $BASH_COMMAND: status $?" >&2' ERR
@@ -32,12 +32,18 @@ head -c 300000 /dev/zero | tr '\0' M >"$work/lower/marked" # More than one block
 echo "of the upper" >"$work/upper/one/file"
 : >"$work/upper/.wh.gone"
 : >"$work/layers"
-for name in upper lower; do
+layers=(upper lower)
+if [[ ${GUEST_BENCH_MIB:-} ]]; then  # A layer with one large file, for tests/bench/layer_pod.sh.
+  layers+=(bench)
+  mkdir "$work/bench"
+  head -c "${GUEST_BENCH_MIB}M" /dev/urandom >"$work/bench/file"
+fi
+for name in "${layers[@]}"; do
   mkdir "$work/$name.out"
   tar -C "$work/$name" -cf "$work/$name.tar" .
   "$ctl" layer hash --json --output "$work/$name.out" "$work/$name.tar" >"$work/$name.json"
   cp "$work/$name.out/0.layer" "$work/disks/$name"
-  jq -r --arg name $name '.[0] | "\($name) \(.root_hash) \(.data_blocks)"' "$work/$name.json" >>"$work/layers"
+  jq -r --arg name "$name" '.[0] | "\($name) \(.root_hash) \(.data_blocks)"' "$work/$name.json" >>"$work/layers"
 done
 blocks=$(awk '$1 == "lower" { print $3 }' "$work/layers")
 
@@ -59,11 +65,13 @@ root=$work/root
 mkdir -p "$root"/{dev,etc,lib/modules,proc,run,sys,tmp,usr/bin,var}
 strip -o "$root/init" "$test_binary"
 cp "$work/layers" "$root/layers"
-install -D /usr/bin/crun "$root/usr/bin/crun"
-while read -r library; do
-  install -D "$library" "$root$library"
-done < <(ldd /usr/bin/crun | grep -o '/[^ ]*' | sort -u)
-for module in virtio_blk erofs squashfs overlay dm-verity; do
+for program in /usr/bin/crun /sbin/mke2fs; do
+  install -D "$program" "$root$program"
+  while read -r library; do
+    install -D "$library" "$root$library"
+  done < <(ldd "$program" | sed -n 's/.*[ \t]\(\/[^ ]*\) (0x.*/\1/p')
+done
+for module in virtio_blk erofs squashfs overlay dm-verity xts authenc dm-crypt dm-integrity; do
   modprobe --set-version "$version" --show-depends "$module" | awk '$1 == "insmod" { print $2 }'
 done | grep -v /arch/x86/crypto/ | awk '!seen[$0]++' | while read -r file; do
   name=$(basename "$file" .ko.xz)
@@ -80,6 +88,12 @@ for disk in "$work"/disks/*; do
   disks+=(-drive "if=none,id=$name,format=raw,readonly=on,file=$disk"
     -device "virtio-blk-pci,drive=$name,serial=$name")
 done
+# Disks for content of the guest's own: nothing on them, and one that is large only by name.
+for disk in large=1T volume=256M small=64M tiny=4M; do
+  truncate -s "${disk#*=}" "$work/${disk%=*}"
+  disks+=(-drive "if=none,id=${disk%=*},format=raw,file=$work/${disk%=*}"
+    -device "virtio-blk-pci,drive=${disk%=*},serial=${disk%=*}")
+done
 arguments=
 for option in "$@"; do arguments+=" $option"; done
 accelerator=tcg
@@ -90,3 +104,11 @@ timeout "${GUEST_TIMEOUT:-900}" qemu-system-x86_64 -machine q35,accel=$accelerat
   -append "console=ttyS0 quiet panic=-1 -- --gtest_color=no$arguments" "${disks[@]}" \
   </dev/null | tee "$work/output" | tr -d '\r'
 grep -q '^guest tests: exit 0' "$work/output" || { echo "the guest's tests failed" >&2; exit 1; }
+# What the containers wrote is not what the host has.
+for disk in large volume small; do
+  used=$(($(stat -c %b "$work/$disk") / 2048))
+  [[ $(stat -c %b "$work/$disk") -gt 0 ]] || continue
+  say "the disk $disk takes $used MiB of the host's"
+  grep -qa NEEDLE-OF-THE-GUEST "$work/$disk" && { echo "$disk: plain text on the host's disk" >&2; exit 1; }
+  [[ $disk != large || $used -lt 64 ]] || { echo "$disk: written all over" >&2; exit 1; }
+done

@@ -11,12 +11,12 @@ build=(cmake g++ git make ninja-build pkg-config libssl-dev libprotobuf-dev prot
   zlib1g-dev libzstd-dev libxml2-utils libyaml-cpp-dev libyaml-dev liblz4-dev)
 lint=(clang-format-14 clang-tidy-14 shellcheck)
 fuzz=(clang-14 libclang-rt-14-dev)
-image=(binutils busybox-static cpio crun file kmod linux-image-6.12-cloud-amd64 lz4 xz-utils zstd)
+image=(binutils busybox-static cpio crun e2fsprogs file kmod linux-image-6.12-cloud-amd64 lz4 xz-utils zstd)
 vm=(containerd curl iproute2 mount openssl procps python3 runc squashfs-tools-ng)
 backports=(qemu-system-x86 qemu-utils libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
   libvirt-dev)
 peers=(attr cryptsetup-bin docker-registry erofs-utils golang-github-containerd-containerd-dev
-  golang-github-containerd-ttrpc-dev jq libarchive-tools libcap2-bin python3-venv squashfs-tools)
+  golang-github-containerd-ttrpc-dev jq libarchive-tools libcap2-bin python3-grpcio python3-venv squashfs-tools)
 
 say() { printf '== %s\n' "$*" >&2; }
 
