@@ -169,6 +169,12 @@ void ReadRuntime(Section runtime, Config* config) {
   runtime.Choice<std::string>("squashfs_compressor",
                               {{"lz4", "lz4"}, {"zstd", "zstd"}, {"gzip", "gzip"}, {"xz", "xz"}},
                               &config->squashfs_compressor);
+  for (const auto& [key, mode] :
+       {std::pair{"scratch", &config->scratch}, {"emptydir_mode", &config->emptydir_mode}})
+    runtime.Choice<StorageMode>(
+        key, {{"memory", StorageMode::kMemory}, {"block-encrypted", StorageMode::kBlockEncrypted}},
+        mode);
+  runtime.Number("scratch_size", 64, 16U << 20, &config->scratch_size_mib);
   runtime.Choice<LogLevel>("log_level",
                            {{"debug", LogLevel::kDebug},
                             {"info", LogLevel::kInfo},

@@ -19,6 +19,10 @@ namespace kata_cc::shim {
 
 constexpr char kDefaultConfigPath[] = "/etc/kata-cc/configuration.toml";
 
+// Where what a container writes is kept: the guest's memory, or a disk of the host's that the guest
+// encrypts.
+enum class StorageMode { kMemory, kBlockEncrypted };
+
 struct Config {
   // [hypervisor.qemu]
   std::string qemu_path = "/usr/bin/qemu-system-x86_64";
@@ -47,6 +51,9 @@ struct Config {
   std::chrono::seconds create_container_timeout{60};
   std::string image_dir = "/var/lib/kata-cc";
   std::string squashfs_compressor = "lz4";
+  StorageMode scratch = StorageMode::kMemory;
+  StorageMode emptydir_mode = StorageMode::kMemory;  // Kata's name.
+  std::uint32_t scratch_size_mib = 10240;            // Of each encrypted disk.
   LogLevel log_level = LogLevel::kInfo;
 };
 

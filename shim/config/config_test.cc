@@ -41,6 +41,9 @@ health_check_interval = 7
 create_container_timeout = 30
 image_dir = "/d"
 squashfs_compressor = "zstd"
+scratch = "block-encrypted"
+emptydir_mode = "block-encrypted"
+scratch_size = 2048
 log_level = "debug"
 )",
                                   "test.toml");

@@ -7,7 +7,6 @@
 #include <array>
 #include <fstream>
 
-#include "shim/guest/volumes.h"
 #include "shim/sandbox/launch_data.h"
 
 namespace kata_cc::shim {
@@ -60,7 +59,8 @@ Result<void> TranslateMounts(const GuestSpecOptions& options, GuestSpec* guest) 
     const VolumeKind kind = KindOfVolume(source, mount.destination());
     if (kind == VolumeKind::kEmptyDir) {
       guest->storages.push_back(
-          TRY_CONTEXT(EmptyDirStorage(source, options.sandbox_id), "mount " + mount.destination()));
+          TRY_CONTEXT(EmptyDirStorage(source, options.sandbox_id, options.empty_dirs),
+                      "mount " + mount.destination()));
       mount.set_source(guest->storages.back().mount_point());
       continue;
     }
@@ -102,6 +102,7 @@ Result<GuestSpec> MakeGuestSpec(grpc::Spec spec, const GuestSpecOptions& options
   out.mutable_annotations()->erase(kInitdataAnnotation);
   grpc::Linux& os_linux = *out.mutable_linux();
   os_linux.clear_seccomp();
+  guest.devices = TRY(DevicesOf(os_linux));  // Before their limits go.
   if (os_linux.has_resources()) ConstrainResources(os_linux.mutable_resources());
   google::protobuf::RepeatedPtrField<grpc::LinuxNamespace> namespaces;
   for (grpc::LinuxNamespace& one : *os_linux.mutable_namespaces()) {

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "proto/agent.pb.h"
+#include "shim/guest/volumes.h"
 
 namespace kata_cc::shim {
 
@@ -25,11 +26,13 @@ struct GuestSpec {
   bool sandbox_pidns = false;           // The container joins the sandbox's pid namespace.
   std::vector<GuestCopy> copies;        // In the order of the mounts that use them.
   std::vector<grpc::Storage> storages;  // Of emptyDirs.
+  std::vector<HostDevice> devices;
 };
 
 struct GuestSpecOptions {
   std::string container_id;
   std::string sandbox_id;
+  StorageMode empty_dirs = StorageMode::kMemory;
   bool confidential = false;  // Volumes of the host itself are refused.
 };
 
@@ -38,7 +41,8 @@ std::string GuestRootfs(const std::string& container_id);
 // Hooks, seccomp, device, pid, block and network limits, cpu sets and the host's namespaces go;
 // policy and initdata annotations go. Bind mounts of host files become copies, emptyDirs storages;
 // InvalidArgument for a bind mount without an absolute source, or of the host's /dev, /proc or
-// /sys; FailedPrecondition for what a confidential sandbox does not take.
+// /sys; FailedPrecondition for what a confidential sandbox does not take, and devices that are no
+// block devices.
 Result<GuestSpec> MakeGuestSpec(grpc::Spec spec, const GuestSpecOptions& options);
 
 // Limits that are the host's business: devices, pids, block and network, cpu sets.

@@ -2,6 +2,7 @@
 #include "shim/guest/rootfs_storages.h"
 
 #include "shim/guest/guest_spec.h"
+#include "shim/guest/volumes.h"
 
 namespace kata_cc::shim {
 namespace {
@@ -49,6 +50,18 @@ void AddLayerStorages(const std::vector<LayerFile>& layers, const std::string& c
   grpc::Storage* overlay = AddOverlay(container_id, lower, request);
   overlay->add_options(std::string(verity::kOverlayRwOption));
   overlay->mutable_options()->SwapElements(0, 1);
+}
+
+std::string ScratchSerial(const std::string& container_id) {
+  return SerialOf('s', container_id);
+}
+
+void AddScratchStorage(const std::string& container_id, grpc::CreateContainerRequest* request) {
+  const std::string rootfs = GuestRootfs(container_id);
+  *request->add_storages() = EncryptedStorage(ScratchSerial(container_id),
+                                              rootfs.substr(0, rootfs.rfind('/')) + "/scratch");
+  const int last = request->storages_size() - 1;
+  request->mutable_storages()->SwapElements(last - 1, last);
 }
 
 void AddImageStorages(const std::string& source, const std::string& container_id,

@@ -2,12 +2,16 @@
 #include "shim/guest/volumes.h"
 
 #include <linux/magic.h>
+#include <openssl/sha.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include <array>
 #include <cerrno>
+#include <fstream>
 #include <string_view>
 
+#include "base/encoding.h"
 #include "shim/guest/guest_spec.h"
 
 namespace kata_cc::shim {
@@ -15,6 +19,7 @@ namespace {
 
 constexpr std::string_view kEmptyDirPart = "/volumes/kubernetes.io~empty-dir/";
 constexpr char kEphemeralDir[] = "/run/kata-containers/sandbox/ephemeral/";
+constexpr char kStorageDir[] = "/run/kata-containers/sandbox/storage/";
 
 bool Holds(const std::string& path, std::string_view part) {
   return path.find(part) != std::string::npos;
@@ -32,7 +37,66 @@ std::optional<std::string> EmptyDirName(const std::string& path) {
   return name;
 }
 
+// Padded, as Kata's rules compute it from the source.
+std::string Base64UrlPadded(const std::string& text) {
+  std::string encoded = Base64UrlEncode(AsBytes(text));
+  encoded.append((4 - encoded.size() % 4) % 4, '=');
+  return encoded;
+}
+
+// /dev/NAME, by the kernel's word for the numbers.
+Result<std::string> PathOfDevice(const grpc::LinuxDevice& device, const std::string& sys) {
+  std::ifstream uevent(sys + "/dev/block/" + std::to_string(device.major()) + ":" +
+                       std::to_string(device.minor()) + "/uevent");
+  constexpr std::string_view kName = "DEVNAME=";
+  for (std::string line; std::getline(uevent, line);)
+    if (line.starts_with(kName)) return "/dev/" + line.substr(kName.size());
+  return Error(Code::kNotFound, "device " + device.path() + ": the host has no such block device");
+}
+
+bool MayWrite(const grpc::Linux& os_linux, const grpc::LinuxDevice& device) {
+  for (const grpc::LinuxDeviceCgroup& rule : os_linux.resources().devices()) {
+    if (rule.allow() && rule.major() == device.major() && rule.minor() == device.minor())
+      return rule.access().find('w') != std::string::npos;
+  }
+  return true;
+}
+
 }  // namespace
+
+std::string SerialOf(char kind, const std::string& name) {
+  constexpr std::size_t kDigits = 19;  // A virtio disk's serial has 20 bytes.
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest = {};
+  ::SHA256(reinterpret_cast<const unsigned char*>(name.data()), name.size(), digest.data());
+  return kind + HexEncode(digest).substr(0, kDigits);
+}
+
+grpc::Storage EncryptedStorage(const std::string& serial, const std::string& mount_point) {
+  grpc::Storage storage;
+  storage.set_driver(kBlockDriver);
+  storage.set_source(serial);
+  storage.set_fstype("ext4");
+  storage.add_driver_options("encryption_key=ephemeral");
+  storage.add_driver_options("create_filesystem");
+  storage.set_mount_point(mount_point);
+  return storage;
+}
+
+Result<std::vector<HostDevice>> DevicesOf(const grpc::Linux& os_linux, const std::string& sys) {
+  std::vector<HostDevice> devices;
+  for (const grpc::LinuxDevice& device : os_linux.devices()) {
+    if (device.type() != "b")
+      return Error(Code::kFailedPrecondition,
+                   "device " + device.path() + ": only block devices reach a guest");
+    HostDevice host;
+    host.path = TRY(PathOfDevice(device, sys));
+    host.container_path = device.path();
+    host.read_only = !MayWrite(os_linux, device);
+    host.serial = SerialOf(host.read_only ? 'r' : 'b', host.path);
+    devices.push_back(std::move(host));
+  }
+  return devices;
+}
 
 VolumeKind KindOfVolume(const std::string& source, const std::string& destination) {
   if (EmptyDirName(source)) return VolumeKind::kEmptyDir;
@@ -49,7 +113,8 @@ VolumeKind KindOfVolume(const std::string& source, const std::string& destinatio
   return VolumeKind::kHost;
 }
 
-Result<grpc::Storage> EmptyDirStorage(const std::string& source, const std::string& sandbox_id) {
+Result<grpc::Storage> EmptyDirStorage(const std::string& source, const std::string& sandbox_id,
+                                      StorageMode mode) {
   const auto name = EmptyDirName(source);
   if (!name) return Error(Code::kInvalidArgument, source + ": no emptyDir");
   struct statfs system = {};
@@ -64,6 +129,12 @@ Result<grpc::Storage> EmptyDirStorage(const std::string& source, const std::stri
     storage.set_mount_point(kEphemeralDir + *name);
     storage.add_options(
         "size=" + std::to_string(system.f_blocks * static_cast<std::uint64_t>(system.f_bsize)));
+  } else if (mode == StorageMode::kBlockEncrypted) {
+    const std::string serial = SerialOf('e', source);
+    storage = EncryptedStorage(serial, kStorageDir + Base64UrlPadded(serial));
+    storage.set_shared(true);
+    if (status.st_gid != 0) storage.mutable_fs_group()->set_group_id(status.st_gid);
+    return storage;
   } else {
     storage.set_driver("local");
     storage.set_source("local");

@@ -10,6 +10,7 @@
 #include <future>
 #include <thread>
 
+#include "base/encoding.h"
 #include "base/synced.h"
 #include "shim/guest/copy_files.h"
 #include "shim/guest/volume_watch.h"
@@ -65,9 +66,9 @@ class VolumeDirTest : public testing::Test {
 
 TEST_F(VolumeDirTest, AnEmptyDirIsMadeInTheGuest) {
   const std::string source = dir_ + "/pods/0/volumes/kubernetes.io~empty-dir/cache";
-  EXPECT_FALSE(EmptyDirStorage(source, "pod"));
+  EXPECT_FALSE(EmptyDirStorage(source, "pod", StorageMode::kMemory));
   fs::create_directories(source);
-  const auto storage = EmptyDirStorage(source, "pod");
+  const auto storage = EmptyDirStorage(source, "pod", StorageMode::kMemory);
   ASSERT_TRUE(storage) << storage.error().message();
   EXPECT_EQ(storage->driver(), "local");
   EXPECT_EQ(storage->mount_point(), "/run/kata-containers/shared/containers/pod/local/cache");
@@ -77,13 +78,69 @@ TEST_F(VolumeDirTest, AnEmptyDirIsMadeInTheGuest) {
   const std::string memory = ::mkdtemp(pattern);
   const std::string in_memory = memory + "/pods/0/volumes/kubernetes.io~empty-dir/cache";
   fs::create_directories(in_memory);
-  const auto tmpfs = EmptyDirStorage(in_memory, "pod");
+  const auto tmpfs = EmptyDirStorage(in_memory, "pod", StorageMode::kBlockEncrypted);
   fs::remove_all(memory);
   ASSERT_TRUE(tmpfs);
   EXPECT_EQ(tmpfs->driver(), "ephemeral");
   EXPECT_EQ(tmpfs->fstype(), "tmpfs");
   EXPECT_EQ(tmpfs->mount_point(), "/run/kata-containers/sandbox/ephemeral/cache");
   EXPECT_TRUE(tmpfs->options(0).starts_with("size="));
+}
+
+TEST_F(VolumeDirTest, AnEncryptedEmptyDirHasKatasForm) {
+  const std::string source = dir_ + "/pods/0/volumes/kubernetes.io~empty-dir/cache";
+  fs::create_directories(source);
+  const auto storage = EmptyDirStorage(source, "pod", StorageMode::kBlockEncrypted);
+  ASSERT_TRUE(storage) << storage.error().message();
+  EXPECT_EQ(storage->driver(), "blk");
+  EXPECT_EQ(storage->source(), SerialOf('e', source));
+  EXPECT_EQ(storage->source().size(), 20U);
+  EXPECT_EQ(storage->fstype(), "ext4");
+  EXPECT_EQ(storage->options_size(), 0);
+  ASSERT_EQ(storage->driver_options_size(), 2);
+  EXPECT_EQ(storage->driver_options(0), "encryption_key=ephemeral");
+  EXPECT_EQ(storage->driver_options(1), "create_filesystem");
+  EXPECT_TRUE(storage->shared());
+  const std::string dir = "/run/kata-containers/sandbox/storage/";
+  ASSERT_TRUE(storage->mount_point().starts_with(dir));
+  std::string encoded = storage->mount_point().substr(dir.size());
+  EXPECT_EQ(encoded.size(), 28U);
+  encoded.pop_back();
+  EXPECT_EQ(AsString(*Base64UrlDecode(encoded)), storage->source());
+}
+
+TEST_F(VolumeDirTest, BlockDevicesAreFoundByTheirNumbersAndOthersRefused) {
+  fs::create_directories(dir_ + "/dev/block/7:3");
+  std::ofstream(dir_ + "/dev/block/7:3/uevent") << "MAJOR=7\nMINOR=3\nDEVNAME=loop3\n";
+  grpc::Linux os_linux;
+  grpc::LinuxDevice& device = *os_linux.add_devices();
+  device.set_path("/dev/data");
+  device.set_type("b");
+  device.set_major(7);
+  device.set_minor(3);
+  auto devices = DevicesOf(os_linux, dir_);
+  ASSERT_TRUE(devices) << devices.error().message();
+  ASSERT_EQ(devices->size(), 1U);
+  EXPECT_EQ(devices->front().path, "/dev/loop3");
+  EXPECT_EQ(devices->front().container_path, "/dev/data");
+  EXPECT_FALSE(devices->front().read_only);
+  const std::string serial = devices->front().serial;
+  grpc::LinuxDeviceCgroup& rule = *os_linux.mutable_resources()->add_devices();
+  rule.set_allow(true);
+  rule.set_type("b");
+  rule.set_major(7);
+  rule.set_minor(3);
+  rule.set_access("rm");
+  devices = DevicesOf(os_linux, dir_);
+  EXPECT_TRUE(devices->front().read_only);
+  EXPECT_NE(devices->front().serial, serial);  // Another disk, should both be wanted.
+  device.set_minor(4);
+  EXPECT_EQ(DevicesOf(os_linux, dir_).error().code(), Code::kNotFound);
+  device.set_type("c");
+  const auto refused = DevicesOf(os_linux, dir_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::kFailedPrecondition);
+  EXPECT_NE(refused.error().message().find("/dev/data"), std::string::npos);
 }
 
 TEST_F(VolumeDirTest, UpdatesFollowInKubeletsOrderUntilTheContainerIsGone) {

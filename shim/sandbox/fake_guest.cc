@@ -62,10 +62,10 @@ class FakeVm : public Vm {
     agent_->Serve(UniqueFd(ends[1]));
     return UniqueFd(ends[0]);
   }
-  Result<std::string> AttachDisk(const VmDisk& disk) override {
+  Result<void> AttachDisk(const VmDisk& disk) override {
     if (!state_->disks.Lock()->insert(disk.id).second)
       return Error(Code::kAlreadyExists, "disk " + disk.id);
-    return "0000:01:00.0";
+    return {};
   }
   Result<void> DetachDisk(const std::string& id) override {
     if (state_->disks.Lock()->erase(id) == 0) return Error(Code::kNotFound, "disk " + id);

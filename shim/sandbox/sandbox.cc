@@ -271,16 +271,16 @@ void Sandbox::RemoveFromGuest(const std::shared_ptr<Container>& container) {
   volume_watch_->Remove(container->id);
   std::shared_ptr<Agent> agent;
   std::shared_ptr<Uvm> uvm;
-  std::string disk_id;
-  std::vector<LayerFile> layers;
+  std::vector<VmDisk> disks;
+  std::vector<std::string> files;
   {
     auto table = table_.Lock();
     if (table->stage == Stage::kUp) {
       uvm = table->uvm;
       if (std::exchange(container->in_guest, false)) agent = uvm->agent();
     }
-    disk_id = std::exchange(container->disk_id, "");
-    layers = std::exchange(container->layers, {});
+    disks = std::exchange(container->disks, {});
+    files = std::exchange(container->files, {});
   }
   const auto warn = [&](const char* message, const Error& error) {
     Log(LogLevel::kWarn, message,
@@ -290,12 +290,9 @@ void Sandbox::RemoveFromGuest(const std::shared_ptr<Container>& container) {
     if (auto removed = agent->RemoveContainer(container->id, kRemoveTimeout); !removed)
       warn("the guest did not remove the container", removed.error());
   }
-  if (uvm && !disk_id.empty()) {
-    if (auto detached = uvm->DetachDisk(disk_id); !detached)
-      warn("cannot detach the root file system", detached.error());
-  }
-  if (uvm) layer_disks_.Release(*uvm, layers);
-  if (!container->image.empty()) ::unlink(container->image.c_str());
+  if (uvm) pod_disks_.Release(*uvm, disks);
+  for (const std::string& file : files)
+    ::unlink(file.c_str());
 }
 
 Result<void> Sandbox::Kill(const containerd::task::v2::KillRequest& request) {

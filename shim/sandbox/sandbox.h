@@ -27,7 +27,7 @@
 #include "shim/guest/volume_watch.h"
 #include "shim/network/pod_network.h"
 #include "shim/rootfs/rootfs_image.h"
-#include "shim/sandbox/layer_disks.h"
+#include "shim/sandbox/pod_disks.h"
 #include "shim/sandbox/pod_identity.h"
 #include "shim/sandbox/uvm.h"
 #include "shim/task/process.h"
@@ -95,9 +95,8 @@ class Sandbox : public std::enable_shared_from_this<Sandbox> {
     ContainerType type = ContainerType::kSingle;
     std::shared_ptr<Process> init;
     std::map<std::string, std::shared_ptr<Process>> execs;
-    std::vector<LayerFile> layers;  // Attached ones of its root file system; empty: an image.
-    std::string image;              // Of its root file system, on the host; empty: none.
-    std::string disk_id;            // Of the image in the VM; empty: not attached.
+    std::vector<VmDisk> disks;       // Attached ones that end with it.
+    std::vector<std::string> files;  // Of such disks, that end with it, too.
     bool in_guest = false;
     std::optional<std::uint32_t> pending_exit;  // The init ended, some exec has not yet.
   };
@@ -129,6 +128,11 @@ class Sandbox : public std::enable_shared_from_this<Sandbox> {
   static Result<void> ChooseRootfs(Creation* creation);
   Result<void> BuildRootfs(const Creation& creation);
   Result<void> AttachRootfs(Creation* creation);
+  Result<void> AttachVolumes(Creation* creation, const GuestSpec& guest);
+  // Attaches what is the container's own.
+  Result<void> AttachDisks(Creation* creation, const std::vector<VmDisk>& disks);
+  static bool HasEncryptedScratch(const Creation& creation);
+  Result<VmDisk> EncryptedDisk(const Config& config, const std::string& serial);
   Result<void> CreateInGuest(Creation* creation);
   void UndoCreate(Creation* creation);
   static void Disconnect(const NetworkNamespace& netns);
@@ -150,6 +154,10 @@ class Sandbox : public std::enable_shared_from_this<Sandbox> {
   static Result<std::shared_ptr<Agent>> UpAgent(TableLock& table);
   Result<void> StartInGuest(const std::shared_ptr<Process>& process);
   void RemoveFromGuest(const std::shared_ptr<Container>& container);
+  // Where this sandbox's images and disks are.
+  std::string DiskDir(const Config& config) const {
+    return config.image_dir + "/" + options_.domain_name;
+  }
   static std::uint32_t pid(TableLock& table);
 
   Reactor& reactor_;
@@ -157,7 +165,7 @@ class Sandbox : public std::enable_shared_from_this<Sandbox> {
   EventSink& events_;
   const SandboxOptions options_;
   std::atomic<bool> cancel_create_ = false;
-  LayerDisks layer_disks_;
+  PodDisks pod_disks_;
   std::shared_ptr<VolumeWatch> volume_watch_;
   Synced<Table> table_;
 };

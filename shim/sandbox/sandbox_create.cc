@@ -5,7 +5,9 @@
 
 #include <fcntl.h>
 #include <cerrno>
+#include <filesystem>
 #include <future>
+#include <system_error>
 #include <utility>
 
 #include "base/log.h"
@@ -51,6 +53,12 @@ class StageClock {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+Result<void> MakeDirectories(const std::string& outer, const std::string& inner) {
+  for (const std::string& path : {outer, inner})
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return ErrnoError(errno, path);
+  return {};
+}
+
 StreamPaths StreamsOf(const containerd::task::v2::CreateTaskRequest& request) {
   return {request.stdin(), request.stdout(), request.stderr(), request.terminal()};
 }
@@ -68,7 +76,7 @@ struct Sandbox::Creation {
   std::shared_ptr<const PodNetwork> network;  // Of a creation that boots.
   std::vector<LayerFile> layers;              // Top first; empty: rootfs becomes an image.
   RootfsRequest rootfs;
-  std::string disk_source;
+  std::string disk_source;  // Of that image.
   StageClock clock;
   bool boots = false;  // This creation brings up the UVM, and takes it down if it fails.
 };
@@ -144,9 +152,8 @@ Result<void> Sandbox::Boot(Creation* creation) {
   if (creation->boots) (void)TRY(PrepareUvm(creation));
   (void)TRY(ChooseRootfs(creation));
   if (creation->layers.empty()) {
-    creation->container->image =
-        creation->config.image_dir + "/" + options_.domain_name + "/" + creation->container->id;
-    creation->rootfs.image = creation->container->image;
+    creation->rootfs.image = DiskDir(creation->config) + "/" + creation->container->id;
+    creation->container->files.push_back(creation->rootfs.image);
   }
   if (!creation->boots) {
     (void)TRY(BuildRootfs(*creation));
@@ -302,32 +309,64 @@ Result<void> Sandbox::ConnectUvm(Creation* creation) {
 
 Result<void> Sandbox::BuildRootfs(const Creation& creation) {
   if (!creation.layers.empty()) return {};
-  const std::string directory = creation.config.image_dir + "/" + options_.domain_name;
-  for (const std::string& path : {creation.config.image_dir, directory})
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return ErrnoError(errno, path);
+  (void)TRY(MakeDirectories(creation.config.image_dir, DiskDir(creation.config)));
   return options_.build_rootfs(creation.rootfs);
 }
 
 Result<void> Sandbox::AttachRootfs(Creation* creation) {
-  if (!creation->layers.empty()) {
-    (void)TRY(layer_disks_.Attach(*creation->uvm, creation->layers));
+  std::vector<VmDisk> disks;
+  for (const LayerFile& layer : creation->layers)
+    disks.push_back({.id = LayerSerial(layer.root_hash), .path = layer.path});
+  if (disks.empty()) {
     auto table = table_.Lock();
-    creation->container->layers = creation->layers;
-    creation->clock.Done("attach");
-    return {};
+    creation->disk_source = "rootfs" + std::to_string(table->next_disk++);
+    disks.push_back({.id = creation->disk_source, .path = creation->rootfs.image});
   }
-  std::string disk_id;
-  {
-    auto table = table_.Lock();
-    disk_id = "rootfs" + std::to_string(table->next_disk++);
-  }
-  creation->disk_source =
-      TRY_CONTEXT(creation->uvm->AttachDisk({.id = disk_id, .path = creation->container->image}),
-                  "attach the root file system");
-  auto table = table_.Lock();
-  creation->container->disk_id = disk_id;
+  (void)TRY(AttachDisks(creation, disks));
   creation->clock.Done("attach");
   return {};
+}
+
+Result<void> Sandbox::AttachDisks(Creation* creation, const std::vector<VmDisk>& disks) {
+  (void)TRY(pod_disks_.Attach(*creation->uvm, disks));
+  auto table = table_.Lock();
+  std::vector<VmDisk>& own = creation->container->disks;
+  own.insert(own.end(), disks.begin(), disks.end());
+  return {};
+}
+
+Result<VmDisk> Sandbox::EncryptedDisk(const Config& config, const std::string& serial) {
+  (void)TRY(MakeDirectories(config.image_dir, DiskDir(config)));
+  VmDisk disk{.id = serial, .path = DiskDir(config) + "/" + serial, .read_only = false};
+  (void)TRY(MakeEmptyDisk(disk.path, std::uint64_t{config.scratch_size_mib} << 20));
+  return disk;
+}
+
+// An emptyDir's disk stays until the VM's end: the next container finds its files there.
+Result<void> Sandbox::AttachVolumes(Creation* creation, const GuestSpec& guest) {
+  const Config& config = creation->config;
+  if (HasEncryptedScratch(*creation)) {
+    const VmDisk scratch = TRY(EncryptedDisk(config, ScratchSerial(creation->container->id)));
+    creation->container->files.push_back(scratch.path);
+    (void)TRY(AttachDisks(creation, {scratch}));
+  }
+  for (const grpc::Storage& volume : guest.storages) {
+    if (volume.driver() != kBlockDriver) continue;
+    const VmDisk disk = TRY(EncryptedDisk(config, volume.source()));
+    (void)TRY(pod_disks_.Attach(*creation->uvm, {disk}));
+  }
+  std::vector<VmDisk> devices;
+  for (const HostDevice& device : guest.devices)
+    devices.push_back({.id = device.serial, .path = device.path, .read_only = device.read_only});
+  (void)TRY(AttachDisks(creation, devices));
+  if (!creation->container->disks.empty()) creation->clock.Done("volumes");
+  return {};
+}
+
+// The pause container writes nothing worth a disk.
+bool Sandbox::HasEncryptedScratch(const Creation& creation) {
+  return creation.config.scratch == StorageMode::kBlockEncrypted &&
+         creation.container->type != ContainerType::kSandbox;
 }
 
 Result<void> Sandbox::CreateInGuest(Creation* creation) {
@@ -336,11 +375,13 @@ Result<void> Sandbox::CreateInGuest(Creation* creation) {
   GuestSpec guest = TRY(MakeGuestSpec(std::move(creation->spec),
                                       {.container_id = id,
                                        .sandbox_id = options_.sandbox_id,
+                                       .empty_dirs = creation->config.emptydir_mode,
                                        .confidential = creation->config.tee != Tee::kNone}));
   guest.spec.mutable_process()->set_terminal(creation->request.terminal());
   for (const GuestCopy& copy : guest.copies)
     (void)TRY_CONTEXT(CopyToGuest(copy, [&](const auto& part) { return agent->CopyFile(part); }),
                       "copy into the guest");
+  (void)TRY(AttachVolumes(creation, guest));
   grpc::CreateContainerRequest request;
   request.set_container_id(id);
   request.set_exec_id(id);
@@ -350,8 +391,15 @@ Result<void> Sandbox::CreateInGuest(Creation* creation) {
     AddImageStorages(creation->disk_source, id, &request);
   else
     AddLayerStorages(creation->layers, id, &request);
+  if (HasEncryptedScratch(*creation)) AddScratchStorage(id, &request);
   for (grpc::Storage& volume : guest.storages)
     *request.add_storages() = std::move(volume);
+  for (const HostDevice& device : guest.devices) {
+    grpc::Device& added = *request.add_devices();
+    added.set_id(device.serial);
+    added.set_type(kBlockDriver);
+    added.set_container_path(device.container_path);
+  }
   (void)TRY_CONTEXT(agent->CreateContainer(request, creation->config.create_container_timeout),
                     "create container " + id);
   creation->clock.Done("container");
@@ -369,10 +417,8 @@ void Sandbox::UndoCreate(Creation* creation) {
   if (creation->boots) {
     if (creation->uvm) creation->uvm->Stop();
     if (creation->network) Disconnect(creation->network->netns());
-    if (!container->image.empty()) {
-      ::unlink(container->image.c_str());
-      ::rmdir((creation->config.image_dir + "/" + options_.domain_name).c_str());
-    }
+    std::error_code ignored;
+    if (creation->uvm) std::filesystem::remove_all(DiskDir(creation->config), ignored);
     auto table = table_.Lock();
     table->stage = Stage::kGone;
     table->uvm = nullptr;

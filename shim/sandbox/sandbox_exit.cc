@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -159,16 +161,14 @@ void Sandbox::EndUvm() {
   volume_watch_->Stop();
   std::shared_ptr<Uvm> uvm;
   std::vector<std::shared_ptr<ProcessIo>> streams;
-  std::vector<std::string> images;
-  std::string image_dir;
+  std::string disk_dir;
   NetworkNamespace netns;
   {
     auto table = table_.Lock();
     uvm = table->uvm;
     netns = table->netns;
-    if (table->config) image_dir = table->config->image_dir + "/" + options_.domain_name;
+    if (table->config) disk_dir = DiskDir(*table->config);
     for (const auto& [id, container] : table->containers) {
-      images.push_back(container->image);
       if (container->init->io) streams.push_back(container->init->io);
       for (const auto& [exec_id, exec] : container->execs)
         if (exec->io) streams.push_back(exec->io);
@@ -187,9 +187,8 @@ void Sandbox::EndUvm() {
     uvm->Stop();
     Disconnect(netns);
   }
-  for (const std::string& image : images)
-    if (!image.empty()) ::unlink(image.c_str());
-  if (!image_dir.empty()) ::rmdir(image_dir.c_str());
+  std::error_code ignored;
+  if (!disk_dir.empty()) std::filesystem::remove_all(disk_dir, ignored);
   auto table = table_.Lock();
   table->stage = Stage::kGone;
   table->uvm = nullptr;

@@ -245,7 +245,7 @@ TEST_F(SandboxTest, AContainerLivesItsWholeLife) {
   EXPECT_TRUE(sent.oci().annotations().empty());
   ASSERT_EQ(sent.storages_size(), 2);
   EXPECT_EQ(sent.storages(0).driver(), "blk");
-  EXPECT_EQ(sent.storages(0).source(), "0000:01:00.0");
+  EXPECT_EQ(sent.storages(0).source(), "rootfs0");
   EXPECT_EQ(sent.storages(1).mount_point(), sent.oci().root().path());
   EXPECT_TRUE((*vm_->config.Lock())->host_data.has_value());
 }

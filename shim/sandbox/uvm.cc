@@ -79,7 +79,7 @@ Result<void> Uvm::Connect(const std::atomic<bool>& cancel) {
   return {};
 }
 
-Result<std::string> Uvm::AttachDisk(const VmDisk& disk) {
+Result<void> Uvm::AttachDisk(const VmDisk& disk) {
   const std::lock_guard lock(vm_mutex_);
   if (stopping_) return Error(Code::kCancelled, "the VM is being stopped");
   return vm_->AttachDisk(disk);

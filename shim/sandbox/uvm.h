@@ -38,7 +38,7 @@ class Uvm : public std::enable_shared_from_this<Uvm> {
   Result<void> Connect(const std::atomic<bool>& cancel);
 
   // Blocking; any thread but the reactor's.
-  Result<std::string> AttachDisk(const VmDisk& disk);
+  Result<void> AttachDisk(const VmDisk& disk);
   Result<void> DetachDisk(const std::string& id);
   void Stop();  // Repeatable.
 

@@ -115,7 +115,7 @@ class LibvirtVm final : public Vm {
   Result<void> Start() override;
   Result<void> Stop() override;
   Result<UniqueFd> ConnectAgent(Clock::time_point deadline) override;
-  Result<std::string> AttachDisk(const VmDisk& disk) override;
+  Result<void> AttachDisk(const VmDisk& disk) override;
   Result<void> DetachDisk(const std::string& id) override;
   Result<UniqueFd> OpenVmmPidfd() const override;
   pid_t vmm_pid() const override { return vmm_.pid; }
@@ -287,7 +287,7 @@ Result<int> LibvirtVm::FreeSlot() const {
                "vm: no free slot: " + std::to_string(kHotplugSlots) + " disks are attached");
 }
 
-Result<std::string> LibvirtVm::AttachDisk(const VmDisk& disk) {
+Result<void> LibvirtVm::AttachDisk(const VmDisk& disk) {
   if (!started_) return Error(Code::kFailedPrecondition, "vm: not started");
   if (disks_.contains(disk.id))
     return Error(Code::kAlreadyExists, "vm: disk " + disk.id + ": attached already");
@@ -301,7 +301,7 @@ Result<std::string> LibvirtVm::AttachDisk(const VmDisk& disk) {
   CloseLibvirtOnceUp();
   if (!attached) return std::move(attached).error().With("attach disk " + disk.id);
   disks_.emplace(disk.id, Attached{slot, std::move(xml)});
-  return disk.id;  // The agent finds it by its serial.
+  return {};
 }
 
 Result<void> LibvirtVm::DetachDisk(const std::string& id) {

@@ -84,9 +84,8 @@ class Vm {
   // fails with the boot console's last lines in the message.
   virtual Result<UniqueFd> ConnectAgent(std::chrono::steady_clock::time_point deadline) = 0;
 
-  // Hot-plugs a disk; returns the Storage source by which the agent finds it (see
-  // agent/storage: "0000:01:00.0", its PCI address, or a serial). Detach by id.
-  virtual Result<std::string> AttachDisk(const VmDisk& disk) = 0;
+  // Hot-plugs a disk, which the agent finds by its id, the serial. Detach by id.
+  virtual Result<void> AttachDisk(const VmDisk& disk) = 0;
   virtual Result<void> DetachDisk(const std::string& id) = 0;
 
   // VMM process; valid while it runs. Becomes readable (poll) when it ends.
