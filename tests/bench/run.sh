@@ -23,5 +23,7 @@ bench agent tests/bench/agent.sh "$build/agent/kata-cc-agent"
 bench ttrpc tests/bench/ttrpc.sh "$build"
 bench pod_start tests/bench/pod_start.sh "$build"
 bench rego tests/bench/rego.sh "$build"
+bench layer tests/bench/layer.sh "$build/shim/ctl/kata-ccctl"
+bench layer_pod tests/bench/layer_pod.sh "$build"
 bench measure tests/bench/measure.sh "$build/shim/ctl/kata-ccctl"
 [[ ${#missed[@]} -eq 0 ]] || { echo "beyond the goal, or failed: ${missed[*]}" >&2; exit 1; }

@@ -8,6 +8,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
 program=$build/shim/snapshotter/kata-cc-snapshotter
 ctl=$build/shim/ctl/kata-ccctl
+# Another containerd than the machine's, with its ctr beside it.
+[[ ! ${KATA_CC_CONTAINERD:-} ]] || PATH=$(dirname "$KATA_CC_CONTAINERD"):$PATH
 for tool in containerd ctr docker-registry jq runc; do
   command -v "$tool" >/dev/null || { echo "no $tool: run tests/setup/packages.sh vm peers" >&2; exit 1; }
 done

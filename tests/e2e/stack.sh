@@ -10,6 +10,8 @@ repository=$(cd "$here/../.." && pwd)
 : "${KATA_CC_BUILD:=$repository/build/release}"
 : "${KATA_CC_IMAGE:=$repository/build/image}"
 IMAGE_NAME=docker.io/library/kata-cc-busybox:1
+# Another containerd than the machine's, with its ctr beside it.
+[[ ! ${KATA_CC_CONTAINERD:-} ]] || PATH=$(dirname "$KATA_CC_CONTAINERD"):$PATH
 
 fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
 
@@ -51,6 +53,23 @@ stack_leftovers() {
   stack_fifos
 }
 
+# STACK_CRI=yes: containerd's CRI with the handler kata-cc.
+cri_configuration() {
+  cat <<TOML
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "$IMAGE_NAME"
+  disable_tcp_service = true
+  disable_apparmor = true
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "kata-cc"
+    default_runtime_name = "kata-cc"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata-cc]
+      runtime_type = "io.containerd.kata-cc.v2"
+      pod_annotations = ["io.katacontainers.*"]
+      privileged_without_host_devices = true
+TOML
+}
+
 stack_start() {
   local shim=$KATA_CC_BUILD/shim/containerd-shim-kata-cc-v2
   [[ -x $shim ]] || fail "$shim: not built (cmake --build)"
@@ -80,9 +99,12 @@ TOML
     --socket "$STACK/snapshotter.sock" --containerd "$STACK/containerd/containerd.sock" \
     </dev/null >>"$STACK/snapshotter.log" 2>&1 &
   STACK_SNAPSHOTTER_PID=$!
-  CONTAINERD_EXTRA="[proxy_plugins.kata-cc]
+  local cri=
+  [[ ! ${STACK_CRI:-} ]] || cri=$(cri_configuration)
+  CONTAINERD_CRI=${STACK_CRI:-} CONTAINERD_EXTRA="[proxy_plugins.kata-cc]
   type = \"snapshot\"
-  address = \"$STACK/snapshotter.sock\"" \
+  address = \"$STACK/snapshotter.sock\"
+$cri" \
     "$repository/tests/setup/containerd.sh" start "$STACK/containerd" "$(dirname "$shim")"
   "$repository/tests/setup/busybox-image.sh" "$STACK/busybox.tar"
   stack_ctr images import --snapshotter "${STACK_SNAPSHOTTER:-overlayfs}" "$STACK/busybox.tar" >/dev/null

@@ -3,7 +3,8 @@
 # A private containerd for tests: containerd.sh start|stop|restart DIR [SHIM_DIR]
 # DIR holds its configuration, root, state, socket (containerd.sock) and log. SHIM_DIR is where
 # containerd-shim-kata-cc-v2 is. KATA_CONF_FILE, if set, is the shim's configuration.
-# CONTAINERD_EXTRA, if set, is added to containerd's configuration.
+# CONTAINERD_EXTRA, if set, is added to containerd's configuration; CONTAINERD_CRI, if set, leaves the
+# CRI plugin on.
 # `stop` removes what containerd left in DIR, mounts included.
 set -euo pipefail
 usage() { echo "usage: containerd.sh start|stop|restart DIR [SHIM_DIR]" >&2; exit 2; }
@@ -14,11 +15,13 @@ dir=$(realpath "$2")
 shim_dir=${3:-}
 
 start() {
+  local cri='"io.containerd.grpc.v1.cri", '
+  [[ ! ${CONTAINERD_CRI:-} ]] || cri=
   cat >"$dir/config.toml" <<TOML
 version = 2
 root = "$dir/root"
 state = "$dir/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.aufs",
+disabled_plugins = [${cri}"io.containerd.snapshotter.v1.aufs",
   "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper",
   "io.containerd.snapshotter.v1.zfs", "io.containerd.internal.v1.opt",
   "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
@@ -30,6 +33,16 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.a
   level = "info"
 ${CONTAINERD_EXTRA:-}
 TOML
+  # Since 2.0 ctr unpacks only for snapshotters that are named here.
+  local snapshotter
+  [[ $(containerd --version) == *" v1.6"* || $(containerd --version) == *" 1.6"* ]] ||
+    for snapshotter in overlayfs native kata-cc; do
+      cat >>"$dir/config.toml" <<TOML
+[[plugins."io.containerd.transfer.v1.local".unpack_config]]
+  platform = "linux/amd64"
+  snapshotter = "$snapshotter"
+TOML
+    done
   local path=$PATH
   [[ $shim_dir ]] && path=$(realpath "$shim_dir"):$PATH
   (
