@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <mutex>
+#include <thread>
+
 namespace kata_cc::policy {
 namespace {
 
@@ -322,6 +325,29 @@ TEST(Engine, BigNumbersAreExact) {
 TEST(Engine, BaseAndVirtualDocumentsMerge) {
   const auto engine = TryLoad({"package a.b\nx := 1"}, {{"a", {{"b", {{"y", 2}}}, {"c", 3}}}});
   EXPECT_EQ((*engine)->Query("a", nullptr)->value->dump(), R"({"b":{"x":1,"y":2},"c":3})");
+}
+
+TEST(Engine, EnginesShareNothingAndOneGoesFromThreadToThread) {
+  const std::string text = R"(package t
+p := [x | some x in input.xs; regex.match(`^a+$`, x); count(x) > data.least]
+)";
+  const auto ours = TryLoad({text}, {{"least", 1}});
+  ASSERT_TRUE(ours) << ours.error().message();
+  std::mutex mutex;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      const auto own = TryLoad({text}, {{"least", 2}});
+      for (int round = 0; round < 50; ++round) {
+        const json input = {{"xs", {"a", "aa", "aaa", "b" + std::to_string(round)}}};
+        EXPECT_EQ((*own)->Query("t.p", input)->value->dump(), R"(["aaa"])");
+        const std::lock_guard lock(mutex);
+        EXPECT_EQ((*ours)->Query("t.p", input)->value->dump(), R"(["aa","aaa"])");
+      }
+    });
+  }
+  for (std::thread& thread : threads)
+    thread.join();
 }
 
 TEST(Engine, QueriesGiveBindings) {

@@ -143,7 +143,10 @@ const Value* Evaluator::CallFunction(const Group& group, Value* frame, const Loc
 
 const Value* Evaluator::EvalRule(const Group& group, Value& scratch) {
   if (!env_->overlays.empty() && IsOverlaid(group.path)) return BaseAt(group.path);
-  if (group.constant) return &*group.constant;
+  if (group.constant) {
+    if (observer_ != nullptr) observer_->OnConstant(group);
+    return &*group.constant;
+  }
   if (group.kind == GroupKind::kFunction) return nullptr;
   State& state = env_->states[group.id];
   switch (state) {

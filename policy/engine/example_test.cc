@@ -21,19 +21,13 @@ int Decide() {
   Options options;
   options.limits.steps = 100'000;  // A decision that takes more is an error, not an answer.
   auto engine = Engine::Load({{"door.rego", policy}}, data, options);
-  if (!engine) {
-    std::fprintf(stderr, "%s\n", engine.error().message().c_str());  // door.rego:4:7: ...
-    return 2;
-  }
+  if (!engine) return std::puts(engine.error().message().c_str()), 2;  // door.rego:4:7: ...
   const nlohmann::json input = {{"name", "ada"}, {"hour", 9}};
   auto answer = (*engine)->Query("door.open", input);
   if (!answer || !answer->value) return 2;  // An error, or undefined.
   if (*answer->value == true) return 0;
   const auto reasons = (*engine)->Explain("door.open", input);
-  if (reasons) {
-    for (const std::string& line : *reasons)
-      std::printf("%s\n", line.c_str());
-  }
+  if (reasons) std::puts(reasons->front().c_str());
   return 1;
 }
 // [example]

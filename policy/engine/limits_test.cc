@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "policy/engine/engine.h"
+#include "policy/engine/engine_caches.h"
 #include "policy/engine/parser.h"
 
 namespace kata_cc::policy {
@@ -158,6 +159,30 @@ TEST(Limits, RegexBombs) {
   const auto large = Load("p if regex.match(`((a{100}){100}){100}`, \"a\")");
   ASSERT_TRUE((*large)->Query("t.p", nullptr));
   EXPECT_FALSE((*large)->Query("t.p", nullptr)->value);
+}
+
+TEST(Limits, PatternsInUseAreKeptAndOthersDropped) {
+  EngineCaches caches(1'000);
+  const auto use = [&caches](int first, int count) {
+    const RE2* out = *caches.Regex(std::to_string(first));
+    for (int i = first; i < first + count; ++i)
+      EXPECT_TRUE(caches.Regex(std::to_string(i)));
+    caches.Trim();
+    return out;
+  };
+  // A policy's own, however many, stay compiled.
+  const RE2* mine = use(0, 1'000);
+  EXPECT_EQ(use(0, 1'000), mine);
+  EXPECT_EQ(use(0, 1'000), mine);
+  // What an input brought is gone after a while, and no query fails for what others left.
+  for (int i = 1; i < 40; ++i)
+    use(1'000 * i, 1'000);
+  EXPECT_FALSE([&] {
+    for (int i = 0; i < 10'000; ++i) {
+      if (!caches.Regex("x" + std::to_string(i))) return false;
+    }
+    return true;
+  }());
 }
 
 TEST(Limits, RecursionThroughWithIsFinite) {

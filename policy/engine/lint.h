@@ -16,8 +16,10 @@ struct LintOptions {
 };
 
 // Findings, "name:line:column: text", in the order of the text: rules named like a request that is
-// none, rules that no rule uses and nobody asks for, and definitions that contradict each other for
-// every input. InvalidArgument as Engine::Load.
+// none, rules that no rule uses and nobody asks for, definitions that repeat or contradict each
+// other, bodies, else branches and defaults that nothing reaches, constant patterns that are no
+// regular expressions. Decided from constants alone: what is not found may still be wrong.
+// Linear in the policy. InvalidArgument as Engine::Load.
 Result<std::vector<std::string>> Lint(std::vector<Module> modules, const LintOptions& lint,
                                       const Options& options);
 

@@ -62,7 +62,7 @@ Result<std::unique_ptr<Loaded>> Loaded::Make(const std::vector<Module>& modules,
   auto first = MakeAs(modules, options, options.dialect != Dialect::kV0);
   if (first || options.dialect != Dialect::kAuto) return first;
   auto second = MakeAs(modules, options, false);
-  if (second) return second;
+  if (second || second.error().message() == first.error().message()) return second;
   return Error(first.error().code(),
                first.error().message() + "\nas Rego v0: " + second.error().message());
 }

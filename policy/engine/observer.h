@@ -25,6 +25,7 @@ class Observer {
   virtual void OnMiss(const Step&, const EvalNode&) {}
   virtual void OnGroup(const Group&) {}
   virtual void OnGroupDone(const Group&, bool) {}  // Whether it is defined.
+  virtual void OnConstant(const Group&) {}         // A rule that is its value, without running.
   virtual void OnDefinition(const Definition&) {}
   virtual void OnDefinitionDone(bool) {}  // Whether it had a solution.
 };
@@ -38,6 +39,7 @@ class Coverage : public Observer {
   void OnDefinition(const Definition& definition) override {
     lines_[definition.location.module].insert(definition.location.line);
   }
+  void OnConstant(const Group& group) override { OnDefinition(*group.definitions[0]); }
   const std::map<std::uint32_t, std::set<std::uint32_t>>& lines() const { return lines_; }
 
  private:

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
-#include <string>
 
 namespace kata_cc::policy {
 namespace {
@@ -37,7 +35,7 @@ Node Copy(const Node& node) {
 }
 
 // Equal keys, equal names.
-std::string KeyName(const Node& node) {
+std::string NameOf(const Node& node) {
   switch (node.kind) {
     case NodeKind::kSlot:
       return "slot " + std::to_string(node.slot);
@@ -48,30 +46,10 @@ std::string KeyName(const Node& node) {
     default: {
       std::string out;
       for (const Node& part : node.nodes)
-        out += (out.empty() ? "" : "\n") + KeyName(part);
+        out += (out.empty() ? "" : "\n") + NameOf(part);
       return out;
     }
   }
-}
-
-struct Condition {
-  const Node* key = nullptr;
-  const Value* constant = nullptr;
-};
-
-// `key == constant`, either way round.
-std::optional<Condition> ConditionOf(const Step& step, std::size_t arity) {
-  const Node* a = &step.a;
-  const Node* b = &step.b;
-  if (step.kind == StepKind::kTest && step.a.kind == NodeKind::kEqual) {
-    a = step.a.nodes.data();
-    b = a + 1;
-  } else if (step.kind != StepKind::kEqual) {
-    return std::nullopt;
-  }
-  if (a->kind == NodeKind::kConstant) std::swap(a, b);
-  if (b->kind != NodeKind::kConstant || !IsKey(*a, arity)) return std::nullopt;
-  return Condition{a, &b->constant};
 }
 
 // Those that the definition begins with; what comes later may print or fail.
@@ -88,6 +66,24 @@ std::vector<Condition> ConditionsOf(const Definition& definition, std::size_t ar
 
 }  // namespace
 
+std::string Condition::KeyName() const {
+  return NameOf(*key);
+}
+
+std::optional<Condition> ConditionOf(const Step& step, std::size_t arity) {
+  const Node* a = &step.a;
+  const Node* b = &step.b;
+  if (step.kind == StepKind::kTest && step.a.kind == NodeKind::kEqual) {
+    a = step.a.nodes.data();
+    b = a + 1;
+  } else if (step.kind != StepKind::kEqual) {
+    return std::nullopt;
+  }
+  if (a->kind == NodeKind::kConstant) std::swap(a, b);
+  if (b->kind != NodeKind::kConstant || !IsKey(*a, arity)) return std::nullopt;
+  return Condition{a, &b->constant};
+}
+
 std::unique_ptr<RuleIndex> RuleIndex::Make(const Group& group) {
   if (group.definitions.size() < kLeastSelected) return nullptr;
   std::vector<std::map<std::string, Condition>> conditions;
@@ -95,9 +91,8 @@ std::unique_ptr<RuleIndex> RuleIndex::Make(const Group& group) {
   for (const auto& definition : group.definitions) {
     auto& here = conditions.emplace_back();
     for (const Condition& condition : ConditionsOf(*definition, group.arity)) {
-      if (here.emplace(KeyName(*condition.key), condition).second) {
-        ++counts[KeyName(*condition.key)];
-      }
+      const std::string name = condition.KeyName();
+      if (here.emplace(name, condition).second) ++counts[name];
     }
   }
   const auto best =

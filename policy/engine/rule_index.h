@@ -6,12 +6,22 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "policy/engine/ir.h"
 
 namespace kata_cc::policy {
+
+// `key == constant`: the key is an operand, the input, or a member of one of them.
+struct Condition {
+  const Node* key = nullptr;
+  const Value* constant = nullptr;
+  std::string KeyName() const;  // Equal for equal keys of a group's definitions.
+};
+std::optional<Condition> ConditionOf(const Step& step, std::size_t arity);
 
 struct RuleIndex {
   Node key;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // kata-ccctl rego check, test and explain: what an author asks of a policy.
 #include <algorithm>
-#include <array>
 #include <cstdio>
 
 #include "policy/engine/lint.h"
 #include "shim/ctl/commands.h"
 #include "shim/ctl/rego.h"
+#include "shim/ctl/rego_requests.h"
 
 namespace kata_cc::ctl {
 namespace {
@@ -14,54 +14,6 @@ namespace {
 using policy::Value;
 
 constexpr std::string_view kNewState = R"({"pstate": {}})";
-
-// What the agent asks of a policy: its requests, and its settings.
-constexpr std::array<std::string_view, 44> kAsked = {
-    "AddARPNeighborsRequest",
-    "AddSwapPathRequest",
-    "AddSwapRequest",
-    "AllowRequestsFailingPolicy",
-    "CloseStdinRequest",
-    "CopyFileRequest",
-    "CreateContainerRequest",
-    "CreateSandboxRequest",
-    "DestroySandboxRequest",
-    "ExecProcessRequest",
-    "GetDiagnosticDataRequest",
-    "GetIPTablesRequest",
-    "GetMetricsRequest",
-    "GetOOMEventRequest",
-    "GetVolumeStatsRequest",
-    "GuestDetailsRequest",
-    "ListInterfacesRequest",
-    "ListRoutesRequest",
-    "MemAgentCompactConfig",
-    "MemAgentMemcgConfig",
-    "MemHotplugByProbeRequest",
-    "OnlineCPUMemRequest",
-    "PauseContainerRequest",
-    "ReadStreamDeniedAsEmpty",
-    "ReadStreamRequest",
-    "RemoveContainerRequest",
-    "RemoveStaleVirtiofsShareMountsRequest",
-    "ReseedRandomDevRequest",
-    "ResizeVolumeRequest",
-    "ResumeContainerRequest",
-    "SetGuestDateTimeRequest",
-    "SetIPTablesRequest",
-    "SetPolicyRequest",
-    "SignalProcessRequest",
-    "StartContainerRequest",
-    "StatsContainerRequest",
-    "TtyWinResizeRequest",
-    "UpdateContainerRequest",
-    "UpdateEphemeralMountsRequest",
-    "UpdateInterfaceRequest",
-    "UpdateRoutesRequest",
-    "WaitProcessRequest",
-    "WriteStreamRequest",
-    "explain_denials",
-};
 
 Result<std::vector<policy::Module>> ReadModules(const std::vector<std::string>& paths) {
   std::vector<policy::Module> modules;
@@ -128,7 +80,7 @@ int RunRegoCheck(const CheckArguments& arguments) {
   const policy::Options options = RegoOptions(arguments.dialect);
   policy::LintOptions lint;
   lint.package = arguments.package;
-  lint.asked.assign(kAsked.begin(), kAsked.end());
+  lint.asked = RulesThatAreAsked();
   const auto findings = policy::Lint(*std::move(modules), lint, options);
   if (!findings) return Fail(findings.error());
   for (const std::string& finding : *findings)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The policy engine beside regorus and OPA over recorded Kata policies: rego.sh BUILD [FOLDER...].
 # Builds the peers, checks that all give the same answers, prints medians in microseconds and the
-# ratio to ours, then how CreateContainerRequest grows with the number of containers.
+# ratio to ours, then how CreateContainerRequest grows with the number of containers. Fails beyond a
+# goal.
 # Folders come from KATA_CC_CONFORMANCE (its rego/kata-recorded) when none are named.
 set -euo pipefail
 
@@ -45,3 +46,22 @@ awk '
     }
   }' "$out/ours.txt" "$out/regorus.txt" "$out/opa.txt"
 "$build/tests/bench/rego_bench" --benchmark_min_time=0.2
+
+awk '
+  function goal(what, figure, least, most) {
+    printf "%s: %.2f (goal %s %g)\n", what, figure, least ? "at least" : "below", least ? least : most
+    if (least ? figure < least : figure >= most) missed = 1
+  }
+  $1 != "answer" { value[FILENAME, $2] = $3 }
+  END {
+    ours = ARGV[1]; create = "CreateContainerRequest.allowed"
+    goal("allowed CreateContainerRequest, times as fast as regorus", value[ARGV[2], create] / value[ours, create], 50)
+    for (name in value) {
+      split(name, part, SUBSEP)
+      if (part[1] == ours && part[2] ~ /^(ExecProcess|ReadStream|WriteStream|CloseStdin)Request/)
+        goal(part[2] ", us", value[name], 0, 20)
+    }
+    goal("load of the largest policy (" value[ours, "largest_policy_bytes"] " bytes), ms", value[ours, "largest_load_us"] / 1000, 0, 3)
+    goal("evaluated steps, million a second", value[ours, "steps_per_us"], 10)
+    exit missed
+  }' "$out/ours.txt" "$out/regorus.txt"

@@ -12,6 +12,8 @@ rules=(
   'proto/cose       ^(base|proto/cose)/'
   'proto/snp        ^(base|proto/snp)/'
   'policy/engine    ^(policy/engine/|base/result\.h$)'
+  'policy/crypto    ^(policy/(engine|crypto)/|base/result\.h$)'
+  'policy/yaml      ^(policy/(engine|yaml)/|base/result\.h$)'
   'proto/verity     ^(base|proto/verity)/'
   'policy/genpolicy ^(policy|base|proto/oci|proto/verity)/'
   'shim             ^(shim|proto|base)/'
@@ -33,4 +35,10 @@ for rule in "${rules[@]}"; do
     status=1
   done < <(grep -rnE '^#include "' --include='*.h' --include='*.cc' "$folder" || true)
 done
+# The engine stands on the standard library, nlohmann-json and RE2 alone.
+if grep -rnE '^#include <[^>]*[/.][^>]*>' --include='*.h' --include='*.cc' policy/engine |
+  grep -vE '<(nlohmann/json\.hpp|re2/re2\.h|sys/random\.h)>|_test\.cc:.*<gtest/gtest\.h>|/testing\.h:.*<gtest/gtest\.h>' >&2; then
+  echo "policy/engine may include no other library" >&2
+  status=1
+fi
 exit "$status"

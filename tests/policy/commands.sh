@@ -67,8 +67,76 @@ expect 2 'requests.jsonl: cannot be read' replay /nonexistent
 expect 0 'no findings' check policy.rego
 sed 's/ExecProcessRequest/ExecProcesRequest/' policy.rego >typo.rego
 expect 1 'did you mean ExecProcessRequest?' check typo.rego
+cat >findings.rego <<'EOF'
+package agent_policy
+
+import rego.v1
+
+default CopyFileRequest := false
+
+CopyFileRequest if true
+
+ExecProcessRequest if {
+	input.a == 1
+	input.a == 2
+}
+
+ExecProcessRequest if 1 == 2
+
+level("a") := 1
+
+level("b") := 2
+
+level("a") := 3
+
+level("b") := 2
+
+StatsContainerRequest := level(input.x)
+
+CloseStdinRequest := true
+
+else := false if input.x
+
+ReadStreamRequest if regex.match("(", input.x)
+
+helper if input.x
+EOF
+findings=$("$ctl" rego check findings.rego 2>&1) && fail "check finds nothing"
+while IFS='|' read -r place text; do
+  grep -qF "findings.rego:$place: $text" <<<"$findings" || fail "check does not say $place $text: $findings"
+done <<'EOF'
+5:1|the default of data.agent_policy.CopyFileRequest is never used: a definition always holds
+9:1|this body of data.agent_policy.ExecProcessRequest never holds: input.a cannot be both 1 and 2
+14:1|this body of data.agent_policy.ExecProcessRequest never holds: line 14 is always false
+20:1|data.agent_policy.level always conflicts with its definition at line 16
+22:1|data.agent_policy.level repeats its definition at line 18
+28:1|else is never reached: what is before it always holds
+30:22|regex.match can match nothing: error parsing regexp: missing closing )
+32:1|helper is used by no rule that the agent asks
+EOF
+[[ $(wc -l <<<"$findings") == 8 ]] || fail "check finds more: $findings"
+expect 2 'm.rego: cannot be read' check m.rego
+sed 's/not data/no data/' policy.rego >bad.rego
+expect 2 'bad.rego:12:' check bad.rego
+
 expect 0 '2 passed, 0 failed' test policy.rego policy_test.rego
-expect 0 'policy.rego: ' test --coverage policy.rego policy_test.rego
+# No test asks for CreateContainerRequest, which alone looks at policy_data.
+expect 0 'policy.rego: 1 of 7 lines, not 5 9 10 11 12 13' test --coverage policy.rego policy_test.rego
+expect 0 'policy_test.rego: 2 of 2 lines' test --coverage policy.rego policy_test.rego
+cat >data_test.rego <<'EOF'
+package agent_policy_test
+
+import rego.v1
+
+test_bash if {
+	data.agent_policy.CreateContainerRequest.allowed with input as {"id": "b", "args": ["bash"]}
+		with data.pstate as {}
+}
+EOF
+expect 0 'policy.rego: 6 of 7 lines, not 16' test --coverage policy.rego data_test.rego
+printf 'package t\nx := 1\n' >none.rego
+expect 1 '0 passed, 0 failed' test none.rego
+expect 2 'cannot be read' test gone.rego
 sed -i 's/"a": 1/"a": 2/' policy_test.rego
 expect 1 'failed data.agent_policy_test.test_allowed' test policy.rego policy_test.rego
 expect 1 'container.args == input.args failed: ["bash"] != ["sh"]' \

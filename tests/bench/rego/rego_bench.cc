@@ -68,17 +68,35 @@ double Microseconds(Work work) {
       .count();
 }
 
+// Evaluation steps a microsecond, without the conversions of input and answer.
+double StepRate(policy::Engine& engine, const std::string& kind, const nlohmann::json& request) {
+  const auto input = policy::FromJson(request);
+  std::vector<double> rounds;
+  for (int round = 0; round < kRounds; ++round) {
+    rounds.push_back(Microseconds([&] { (void)engine.Evaluate({"agent_policy", kind}, *input); }));
+  }
+  return static_cast<double>(engine.steps()) / Median(rounds);
+}
+
 int RunPeers(const std::vector<std::string>& folders) {
   std::map<std::string, std::vector<double>> times;
   std::vector<double> loads;
+  std::vector<double> rates;
+  std::size_t largest = 0;
+  double largest_load = 0;
   for (const std::string& folder : folders) {
     const std::string text = ReadAll(folder + "/policy.rego");
     if (text.empty()) Die("no policy.rego in " + folder);
     const std::string name =
         std::filesystem::path(folder + "/").lexically_normal().parent_path().filename().string();
     std::unique_ptr<policy::Engine> engine;
-    for (int round = 0; round < kRounds; ++round) {
-      loads.push_back(Microseconds([&] { engine = LoadPolicy(text); }));
+    std::vector<double> own_loads;
+    for (int round = 0; round < kRounds; ++round)
+      own_loads.push_back(Microseconds([&] { engine = LoadPolicy(text); }));
+    loads.insert(loads.end(), own_loads.begin(), own_loads.end());
+    if (text.size() > largest) {
+      largest = text.size();
+      largest_load = Median(own_loads);
     }
     const auto lines = ReadLines(folder + "/requests.jsonl");
     for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -91,9 +109,12 @@ int RunPeers(const std::vector<std::string>& folders) {
             [&] { allowed = Allowed(engine->Query("agent_policy." + kind, request)); }));
       }
       std::printf("answer %s %zu %s\n", name.c_str(), i, allowed ? "true" : "false");
+      if (kind == "CreateContainerRequest") rates.push_back(StepRate(*engine, kind, request));
       times[allowed ? kind + ".allowed" : kind].push_back(Median(rounds));
     }
   }
+  std::printf("note largest_policy_bytes %zu\nnote largest_load_us %.1f\n", largest, largest_load);
+  if (!rates.empty()) std::printf("note steps_per_us %.2f\n", Median(rates));
   std::printf("figure load %.1f\n", Median(loads));
   for (auto& [name, values] : times)
     std::printf("figure %s %.1f\n", name.c_str(), Median(values));
