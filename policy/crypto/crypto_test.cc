@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
 
 #include "policy/crypto/families.h"
 #include "policy/crypto/keys.h"
+#include "policy/crypto/x509_values.h"
 #include "policy/engine/builtins/testing.h"
 
 namespace kata_cc::policy_crypto {
@@ -98,6 +100,35 @@ TEST(X509BuiltinsTest, MalformedInputs) {
        {"crypto.x509.parse_and_verify_certificates", R"(["YmFkc3RyaW5n"])", "[false, []]"},
        {"crypto.x509.parse_keypair", R"(["", ""])", "error: tls: failed to find any PEM data..."},
        {"crypto.parse_private_keys", R"([""])", "null"}});
+}
+
+std::string PemOf(const char* algorithm) {
+  const Pkey key(EVP_PKEY_Q_keygen(nullptr, nullptr, algorithm));
+  const Bio bio(BIO_new(BIO_s_mem()));
+  PEM_write_bio_PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &text);
+  return {text, static_cast<std::size_t>(size)};
+}
+
+TEST(PrivateKeyBuiltinsTest, KindsThatGoDoesNotHave) {
+  const policy::BuiltinFamily family = Family();
+  const std::span families(&family, 1);
+  const auto parse = [&](const std::string& pem) {
+    return policy::testing::Call(families, "crypto.parse_private_keys", "[" + Quoted(pem) + "]");
+  };
+  EXPECT_EQ(parse(PemOf("ED25519")).substr(0, 2), "[\"");
+  EXPECT_EQ(parse(PemOf("ED448")), "error: x509: unknown kind of private key");
+  EXPECT_EQ(parse(PemOf("X25519")), "error: x509: unknown kind of private key");
+}
+
+TEST(X509ValuesTest, NumbersBeyondAKeysAreRefused) {
+  const BigNumber number(BN_new());
+  BN_set_bit(number.get(), 20'000);
+  EXPECT_FALSE(BigOf(number.get()));
+  EXPECT_FALSE(BigOf(nullptr));
+  BN_set_word(number.get(), 65'537);
+  EXPECT_EQ(BigOf(number.get())->NumberText(), "65537");
 }
 
 TEST(AwsBuiltinsTest, SignsARequest) {

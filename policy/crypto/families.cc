@@ -8,7 +8,8 @@ namespace kata_cc::policy_crypto {
 policy::BuiltinFamily Family() {
   static const std::vector<policy::Builtin> kAll = [] {
     std::vector<policy::Builtin> all;
-    for (const auto part : {DigestBuiltins(), X509Builtins(), JwtBuiltins(), AwsBuiltins()}) {
+    for (const auto part :
+         {DigestBuiltins(), X509Builtins(), PrivateKeyBuiltins(), JwtBuiltins(), AwsBuiltins()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;

@@ -14,6 +14,7 @@ policy::BuiltinFamily Family();
 
 std::span<const policy::Builtin> DigestBuiltins();
 std::span<const policy::Builtin> X509Builtins();
+std::span<const policy::Builtin> PrivateKeyBuiltins();
 std::span<const policy::Builtin> JwtBuiltins();
 std::span<const policy::Builtin> AwsBuiltins();
 
