@@ -71,9 +71,15 @@ Result<void> Evaluator::Charge(std::uint64_t steps, std::uint64_t bytes) {
          "evaluation takes more than " + std::to_string(options_.limits.steps) + " steps");
     return *error_;
   }
-  if (bytes > options_.limits.memory_bytes ||
-      LiveBytes() - bytes_at_start_ + sink_bytes_ + static_cast<std::int64_t>(bytes) >
-          static_cast<std::int64_t>(options_.limits.memory_bytes)) {
+  const auto limit = static_cast<std::int64_t>(options_.limits.memory_bytes);
+  bool fits = bytes <= options_.limits.memory_bytes;
+  if (fits) {
+    // What a builtin makes may be strings of its own, which LiveBytes does not see.
+    charged_bytes_ += static_cast<std::int64_t>(bytes);
+    const std::int64_t made = std::max(LiveBytes() - live_at_call_, charged_bytes_);
+    fits = live_at_call_ - bytes_at_start_ + sink_bytes_ + made <= limit;
+  }
+  if (!fits) {
     Fail({}, Code::kResourceExhausted,
          "evaluation takes more than " + std::to_string(options_.limits.memory_bytes) + " bytes");
     return *error_;

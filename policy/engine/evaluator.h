@@ -151,6 +151,8 @@ class Evaluator : public BuiltinContext {
   std::uint64_t next_memory_check_ = 0;
   std::int64_t bytes_at_start_ = 0;
   std::int64_t sink_bytes_ = 0;
+  std::int64_t live_at_call_ = 0;   // Of the builtin that runs: LiveBytes before it,
+  std::int64_t charged_bytes_ = 0;  // and what it has charged since.
   std::size_t depth_ = 0;
   std::size_t calls_ = 0;
   Prints prints_;

@@ -267,6 +267,8 @@ const Value* Evaluator::CallBuiltin(const Builtin& builtin, std::span<const Valu
       return &scratch;
     }
   }
+  live_at_call_ = LiveBytes();
+  charged_bytes_ = 0;
   BuiltinResult result = builtin.function(*this, operands);
   if (error_) return nullptr;
   if (!result) {

@@ -105,6 +105,16 @@ TEST(Limits, ValuesThatShareThemselvesAreAsHeavyAsTheyLook) {
   EXPECT_EQ(Outcome(text + "p := x40", 1), Code::kResourceExhausted);
 }
 
+TEST(Limits, WhatABuiltinMakesBesideValuesCounts) {
+  // A string of 400 MB, were it made; no value before it is there.
+  Options options;
+  options.limits.memory_bytes = 32U << 20;
+  EXPECT_EQ(
+      Outcome("p := sprintf(input.format, [input.text])",
+              {{"format", Repeat("%[1]s", 2'000)}, {"text", std::string(200'000, 'x')}}, options),
+      Code::kResourceExhausted);
+}
+
 TEST(Limits, OutputIsBounded) {
   Options options;
   options.limits.output_bytes = 1'000;

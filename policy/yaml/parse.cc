@@ -157,7 +157,8 @@ class YamlReader {
   Result<Value> Mapping(Event& start, std::size_t depth) {
     const std::string anchor = Text(start->data.mapping_start.anchor);
     const std::uint64_t before = nodes_;
-    std::vector<Member> merged, members;
+    std::vector<Value> merged;
+    std::vector<Member> members;
     while (true) {
       Event key_event;
       TRY(Next(key_event));
@@ -175,16 +176,19 @@ class YamlReader {
       const std::string text = TRY(KeyText(key));
       members.push_back({Value::String(text), std::move(value)});
     }
-    merged.insert(merged.end(), std::make_move_iterator(members.begin()),
-                  std::make_move_iterator(members.end()));
-    return Finish(anchor, Value::Object(std::move(merged)), before);
+    // What is merged never replaces what is there; of several, the first wins.
+    std::vector<Member> all;
+    for (auto from = merged.rbegin(); from != merged.rend(); ++from)
+      all.insert(all.end(), from->members().begin(), from->members().end());
+    all.insert(all.end(), std::make_move_iterator(members.begin()),
+               std::make_move_iterator(members.end()));
+    return Finish(anchor, Value::Object(std::move(all)), before);
   }
 
-  // What is merged never replaces what is there: of several, the first wins.
-  Result<void> Merge(const Value& value, std::vector<Member>& merged) {
+  Result<void> Merge(const Value& value, std::vector<Value>& merged) {
     if (value.is_object()) {
       TRY(context_.Charge(value.size(), value.size() * sizeof(Member)));
-      merged.insert(merged.begin(), value.members().begin(), value.members().end());
+      merged.push_back(value);
       return {};
     }
     const Error bad = BuiltinError("yaml: map merge requires map or sequence of maps as the value");

@@ -34,7 +34,7 @@ BuiltinResult Max(BuiltinContext& context, Operands x) {
   const auto items = TRY(SetOrArrayOperand(x, 0));
   if (items.empty()) return std::nullopt;
   if (x[0].is_set()) return items.back();
-  TRY(context.Charge(items.size()));
+  TRY(context.Charge(x[0].weight()));
   return *std::max_element(items.begin(), items.end());
 }
 
@@ -42,13 +42,13 @@ BuiltinResult Min(BuiltinContext& context, Operands x) {
   const auto items = TRY(SetOrArrayOperand(x, 0));
   if (items.empty()) return std::nullopt;
   if (x[0].is_set()) return items.front();
-  TRY(context.Charge(items.size()));
+  TRY(context.Charge(x[0].weight()));
   return *std::min_element(items.begin(), items.end());
 }
 
 BuiltinResult Sort(BuiltinContext& context, Operands x) {
   const auto items = TRY(SetOrArrayOperand(x, 0));
-  TRY(context.Charge(items.size() * 8, items.size() * sizeof(Value)));
+  TRY(context.Charge(items.size() * 8 + x[0].weight(), items.size() * sizeof(Value)));
   std::vector<Value> sorted(items.begin(), items.end());
   std::stable_sort(sorted.begin(), sorted.end());
   return Value::Array(std::move(sorted));

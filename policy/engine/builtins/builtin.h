@@ -26,7 +26,8 @@ class BuiltinContext {
   virtual ~BuiltinContext() = default;
 
   // Every call costs one step. What does more work than its operands are large says so beforehand:
-  // steps (about one an element or 16 bytes), and the bytes that it is about to allocate.
+  // steps (about one an element or 16 bytes), and the bytes that it is about to allocate (those of
+  // one call add up).
   // ResourceExhausted: return it.
   virtual Result<void> Charge(std::uint64_t steps, std::uint64_t bytes = 0) = 0;
 

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::int64_t kDaySeconds = 86400;
 constexpr std::size_t kMaxZoneBytes = 1U << 20;
+// Seconds east of UTC that RFC 8536 allows.
+constexpr std::int64_t kLeastOffset = -89999, kMostOffset = 93599;
 
 std::int64_t FloorDiv(std::int64_t value, std::int64_t by) {
   return value / by - (value % by < 0 ? 1 : 0);
@@ -134,7 +136,8 @@ bool RuleSeconds(FooterParser& parser, std::int64_t year, std::int64_t* seconds)
   if (parser.Eat('M')) {
     int month = 0, week = 0, weekday = 0;
     if (!parser.Number(&month) || !parser.Eat('.') || !parser.Number(&week) || !parser.Eat('.') ||
-        !parser.Number(&weekday) || month < 1 || month > 12 || weekday > 6) {
+        !parser.Number(&weekday) || month < 1 || month > 12 || week < 1 || week > 5 ||
+        weekday > 6) {
       return false;
     }
     std::int64_t first = DaysFromCivil(year, month, 1);
@@ -238,8 +241,9 @@ Result<TimeZone> TimeZone::ParseTzif(std::string_view text) {
   for (std::size_t i = 0; i < header->counts[4]; ++i) {
     std::string_view info = infos.substr(6 * i, 6);
     std::size_t name = static_cast<unsigned char>(info[5]);
-    if (name >= names.size()) return bad();
-    zone.kinds_.push_back({static_cast<int>(BigEndian(info.substr(0, 4))), info[4] != 0,
+    const std::int64_t east = BigEndian(info.substr(0, 4));
+    if (name >= names.size() || east < kLeastOffset || east > kMostOffset) return bad();
+    zone.kinds_.push_back({static_cast<int>(east), info[4] != 0,
                            std::string(names.substr(name, names.find('\0', name) - name))});
   }
   for (std::size_t i = 0; i < header->counts[3]; ++i) {

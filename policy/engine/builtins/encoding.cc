@@ -54,25 +54,27 @@ BuiltinResult FromHex(BuiltinContext& context, Operands x) {
   return Decoded(TRY(DecodeHex(text)));
 }
 
-// About the size of the value's text, charged node by node.
-Result<void> ChargeTree(BuiltinContext& context, const Value& value, std::uint64_t indent) {
-  if (value.is_string()) return ChargeBytes(context, value.size() + 2 + indent);
-  TRY(context.Charge(1, 8 + indent));
+// About the size of the value's text, charged node by node: each has a line of its own that begins
+// with `line` bytes, deeper ones with `indent` more.
+Result<void> ChargeTree(BuiltinContext& context, const Value& value, std::uint64_t line,
+                        std::uint64_t indent) {
+  if (value.is_string()) return ChargeBytes(context, value.size() + 2 + line);
+  TRY(context.Charge(1, 8 + line));
   if (value.is_array() || value.is_set()) {
     for (const Value& item : value.items())
-      TRY(ChargeTree(context, item, indent * 2));
+      TRY(ChargeTree(context, item, line + indent, indent));
   }
   if (value.is_object()) {
     for (const Member& member : value.members()) {
-      TRY(ChargeTree(context, member.key, indent));
-      TRY(ChargeTree(context, member.value, indent * 2));
+      TRY(ChargeTree(context, member.key, 0, 0));
+      TRY(ChargeTree(context, member.value, line + indent, indent));
     }
   }
   return {};
 }
 
 BuiltinResult JsonMarshal(BuiltinContext& context, Operands x) {
-  TRY(ChargeTree(context, x[0], 0));
+  TRY(ChargeTree(context, x[0], 0, 0));
   return Value::String(ToJsonText(x[0]));
 }
 
@@ -148,7 +150,7 @@ BuiltinResult JsonMarshalWithOptions(BuiltinContext& context, Operands x) {
   }
   if (const Value* chosen = options->Find("pretty"); chosen != nullptr) pretty = chosen->boolean();
   if (!pretty.value_or(false)) return JsonMarshal(context, x.first(1));
-  TRY(ChargeTree(context, x[0], 1 + style.prefix.size() + style.indent.size()));
+  TRY(ChargeTree(context, x[0], 1 + style.prefix.size(), style.indent.size()));
   std::string out(style.prefix);
   AppendIndented(x[0], style, 0, out);
   return Value::String(out);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Globs: glob.match, glob.quote_meta.
+#include <algorithm>
 #include <array>
 
 #include "policy/engine/builtins/families.h"
@@ -30,6 +31,13 @@ BuiltinResult Match(BuiltinContext& context, Operands x) {
   const std::string_view pattern = TRY(StringOperand(x, 0));
   const auto separators = TRY(Separators(x));
   const std::string_view text = TRY(StringOperand(x, 2));
+  std::uint64_t separator_bytes = 0;
+  for (const std::string_view separator : separators)
+    separator_bytes += separator.size() * 4;
+  // Each wildcard repeats the separators.
+  const auto wildcards = static_cast<std::uint64_t>(
+      std::count_if(pattern.begin(), pattern.end(), [](char c) { return c == '*' || c == '?'; }));
+  TRY(ChargeBytes(context, wildcards * separator_bytes));
   TRY(context.Charge(pattern.size() / 4 + text.size() / 4));
   const auto expression = GlobToRegex(pattern, separators);
   if (!expression) return BuiltinError(expression.error().message());

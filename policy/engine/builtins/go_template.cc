@@ -5,122 +5,14 @@
 #include <array>
 
 #include "policy/engine/builtins/families.h"
-#include "policy/engine/builtins/go_format.h"
 #include "policy/engine/builtins/go_template_ast.h"
+#include "policy/engine/builtins/go_template_functions.h"
 #include "policy/engine/builtins/operands.h"
 #include "policy/engine/builtins/text.h"
-#include "policy/engine/builtins/url.h"
 
 namespace kata_cc::policy {
 namespace go_template {
 namespace {
-
-// Numbers of the variables are text to a template (Go's json.Number); those written in it count.
-struct Item {
-  Value value;
-  bool defined = true;
-  bool counts = false;  // A number written in the template, or made by len.
-};
-
-std::string Printed(const Value& value, bool inside) {
-  switch (value.kind()) {
-    case Kind::kNull:
-      return inside ? "<nil>" : "<undefined>";
-    case Kind::kBoolean:
-      return value.boolean() ? "true" : "false";
-    case Kind::kNumber:
-      return value.NumberText();
-    case Kind::kString:
-      return std::string(value.string());
-    case Kind::kArray:
-    case Kind::kSet: {
-      std::string out = "[";
-      for (const Value& item : value.items()) {
-        out += (out.size() > 1 ? " " : "") + Printed(item, true);
-      }
-      return out + "]";
-    }
-    case Kind::kObject:
-      break;
-  }
-  std::string out = "map[";
-  for (const Member& member : value.members()) {
-    out +=
-        (out.size() > 4 ? " " : "") + Printed(member.key, true) + ":" + Printed(member.value, true);
-  }
-  return out + "]";
-}
-
-std::string Printed(const Item& item) {
-  return item.defined ? Printed(item.value, false) : "<undefined>";
-}
-
-bool IsText(const Item& item) {
-  return item.value.is_string() || (item.value.is_number() && !item.counts);
-}
-
-bool IsTrue(const Item& item) {
-  if (!item.defined) return false;
-  const Value& value = item.value;
-  switch (value.kind()) {
-    case Kind::kNull:
-      return false;
-    case Kind::kBoolean:
-      return value.boolean();
-    case Kind::kNumber:
-      return !item.counts || value != Value::Int(0);
-    default:
-      return value.size() > 0;
-  }
-}
-
-std::string EscapeHtml(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    switch (c) {
-      case '\0':
-        out += "\xef\xbf\xbd";
-        break;
-      case '"':
-        out += "&#34;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
-std::string EscapeJs(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool named = byte < 0x20 || c == '<' || c == '>' || c == '&' || c == '=';
-    if (c == '\\' || c == '\'' || c == '"') {
-      out += '\\';
-      out += c;
-    } else if (named) {
-      out += "\\u00";
-      out += "0123456789ABCDEF"[byte >> 4U];
-      out += "0123456789ABCDEF"[byte & 15U];
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
 
 enum class Flow { kNext, kBreak, kContinue };
 
@@ -168,7 +60,7 @@ class Renderer {
         return Flow::kContinue;
       case Node::Kind::kAction: {
         const Item item = TRY(Evaluate(node.pipeline, dot));
-        if (node.pipeline.variables.empty()) TRY(Write(Printed(item)));
+        if (node.pipeline.variables.empty()) out_ += TRY(Printed(context_, item));
         return Flow::kNext;
       }
       case Node::Kind::kIf:
@@ -202,66 +94,70 @@ class Renderer {
 
   Result<Flow> RunRange(const Node& node, const Item& dot) {
     const std::size_t mark = scope_.size();
-    Pipeline pipeline = node.pipeline;
-    pipeline.variables.clear();
-    const Item items = TRY(Evaluate(pipeline, dot));
-    std::vector<std::pair<Item, Item>> pairs;
-    if (items.value.is_object()) {
-      for (const Member& member : items.value.members()) {
-        pairs.push_back({Item{member.key}, Item{member.value}});
-      }
-    } else if (items.value.is_array() || items.value.is_set()) {
-      for (const Value& item : items.value.items()) {
-        const auto index = static_cast<std::int64_t>(pairs.size());
-        pairs.push_back({Item{Value::Int(index), true, true}, Item{item}});
-      }
-    } else if (items.counts) {
-      const std::int64_t count = items.value.ToInt64().value_or(0);
-      TRY(context_.Charge(count > 0 ? static_cast<std::uint64_t>(count) : 0,
-                          count > 0 ? static_cast<std::uint64_t>(count) * sizeof(Item) * 2 : 0));
-      for (std::int64_t i = 0; i < count; ++i) {
-        pairs.push_back({Item{Value::Int(i), true, true}, Item{Value::Int(i), true, true}});
-      }
-    } else if (!items.value.is_null()) {
-      return TemplateError("range can't iterate over " + Printed(items));
-    }
+    const Item items = TRY(Evaluate(node.pipeline, dot, false));
+    const std::int64_t count = TRY(Count(items));
     Flow flow = Flow::kNext;
-    for (const auto& [key, value] : pairs) {
+    for (std::int64_t i = 0; i < count; ++i) {
       TRY(context_.Charge(2));
+      const auto [key, value] = At(items, i);
       const auto& names = node.pipeline.variables;
-      if (names.size() == 1) Assign(names[0], value, node.pipeline.declares);
+      if (names.size() == 1) TRY(Assign(names[0], value, node.pipeline.declares));
       if (names.size() > 1) {
-        Assign(names[0], key, node.pipeline.declares);
-        Assign(names[1], value, node.pipeline.declares);
+        TRY(Assign(names[0], key, node.pipeline.declares));
+        TRY(Assign(names[1], value, node.pipeline.declares));
       }
       flow = TRY(Run(node.body, value));
       scope_.resize(mark);
       if (flow == Flow::kBreak) break;
     }
-    if (!pairs.empty()) return Flow::kNext;
+    if (count > 0) return Flow::kNext;
     flow = TRY(Run(node.otherwise, dot));
     return flow;
   }
 
-  void Assign(const std::string& name, const Item& item, bool declare) {
+  // How often a range over this runs, and with what.
+  Result<std::int64_t> Count(const Item& items) {
+    const Value& value = items.value;
+    if (value.is_object() || value.is_array() || value.is_set()) {
+      return static_cast<std::int64_t>(value.size());
+    }
+    if (items.counts) return value.ToInt64().value_or(0);
+    if (value.is_null()) return std::int64_t{0};
+    return TemplateError("range can't iterate over " + TRY(Printed(context_, items)));
+  }
+  static std::pair<Item, Item> At(const Item& items, std::int64_t i) {
+    const auto at = static_cast<std::size_t>(i);
+    const Item index{Value::Int(i), true, true};
+    if (items.value.is_object()) {
+      const Member& member = items.value.members()[at];
+      return {Item{member.key}, Item{member.value}};
+    }
+    if (items.counts) return {index, index};
+    return {index, Item{items.value.items()[at]}};
+  }
+
+  Result<void> Assign(const std::string& name, const Item& item, bool declare) {
+    TRY(context_.Charge(1 + scope_.size() / 16, sizeof(Item)));
     if (!declare) {
       for (auto known = scope_.rbegin(); known != scope_.rend(); ++known) {
         if (known->first != name) continue;
         known->second = item;
-        return;
+        return {};
       }
     }
     scope_.emplace_back(name, item);
+    return {};
   }
 
-  Result<Item> Evaluate(const Pipeline& pipeline, const Item& dot) {
+  Result<Item> Evaluate(const Pipeline& pipeline, const Item& dot, bool assign = true) {
     std::optional<Item> last;
     for (const Command& command : pipeline.commands) {
       last = TRY(Run(command, dot, last ? &*last : nullptr));
     }
     if (!last) return TemplateError("missing value for command");
-    for (const std::string& name : pipeline.variables)
-      Assign(name, *last, pipeline.declares);
+    for (const std::string& name : pipeline.variables) {
+      if (assign) TRY(Assign(name, *last, pipeline.declares));
+    }
     return *std::move(last);
   }
 
@@ -288,6 +184,7 @@ class Renderer {
       case Operand::Kind::kDot:
         break;
       case Operand::Kind::kVariable: {
+        TRY(context_.Charge(1 + scope_.size() / 16));
         const auto known = std::find_if(scope_.rbegin(), scope_.rend(), [&](const auto& pair) {
           return pair.first == operand.name;
         });
@@ -334,138 +231,7 @@ class Renderer {
       if (decides) return arguments.back();
     }
     if (last != nullptr) arguments.push_back(*last);
-    return Apply(name, arguments);
-  }
-
-  static Item Text(const std::string& text) { return Item{Value::String(text)}; }
-  static Item Bool(bool value) { return Item{Value::Bool(value)}; }
-
-  Result<Item> Apply(const std::string& name, const std::vector<Item>& x) {
-    const bool comparison = name == "eq" || name == "ne" || name == "lt" || name == "le" ||
-                            name == "gt" || name == "ge";
-    const std::size_t least = comparison ? 2
-                              : name == "print" || name == "println" || name == "html" ||
-                                      name == "js" || name == "urlquery"
-                                  ? 0
-                                  : 1;
-    if (x.size() < least) return TemplateError("wrong number of args for " + name);
-    if (comparison) return CompareItems(name, x);
-    if (name == "and" || name == "or") return x.back();
-    if (name == "not") return Bool(!IsTrue(x[0]));
-    if (name == "len") return Length(x[0]);
-    if (name == "index") return Index(x);
-    if (name == "slice") return Slice(x);
-    if (name == "printf") return Printf(x);
-    if (name == "call") return TemplateError("error calling call: non-function");
-    const std::string text = Joined(x, name == "println");
-    TRY(ChargeBytes(context_, text.size() * 4));
-    if (name == "html") return Text(EscapeHtml(text));
-    if (name == "js") return Text(EscapeJs(text));
-    if (name == "urlquery") return Text(EscapeQuery(text));
-    return Text(text);
-  }
-
-  // Spaces go between arguments that are both no strings; println has them everywhere.
-  static std::string Joined(const std::vector<Item>& x, bool line) {
-    std::string out;
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      if (i > 0 && (line || (!IsText(x[i]) && !IsText(x[i - 1])))) out += ' ';
-      out += Printed(x[i]);
-    }
-    return line ? out + "\n" : out;
-  }
-
-  Result<Item> Printf(const std::vector<Item>& x) {
-    if (!x[0].value.is_string()) return TemplateError("wrong type for the format of printf");
-    std::vector<Value> arguments;
-    for (std::size_t i = 1; i < x.size(); ++i) {
-      const bool number = x[i].value.is_number() && x[i].counts;
-      arguments.push_back(number ? x[i].value : Value::String(Printed(x[i])));
-    }
-    return Text(TRY(GoFormat(context_, x[0].value.string(), arguments)));
-  }
-
-  static Result<Item> Length(const Item& item) {
-    std::size_t size = 0;
-    if (item.value.is_number() && !item.counts) {
-      size = item.value.NumberText().size();
-    } else if (item.value.kind() >= Kind::kString) {
-      size = item.value.size();
-    } else {
-      return TemplateError("error calling len: len of type " +
-                           std::string(KindName(item.value.kind())));
-    }
-    return Item{Value::Int(static_cast<std::int64_t>(size)), true, true};
-  }
-
-  static Result<Item> Index(const std::vector<Item>& x) {
-    Item at = x[0];
-    for (std::size_t i = 1; i < x.size(); ++i) {
-      const Value& key = x[i].value;
-      if (at.value.is_object()) {
-        const Value* found = at.value.Find(key);
-        const Value next = found != nullptr ? *found : Value();
-        at = Item{next, found != nullptr};
-        continue;
-      }
-      if (!at.value.is_array()) return TemplateError("error calling index: can't index this");
-      const auto index = x[i].counts ? key.ToInt64() : std::nullopt;
-      if (!index) return TemplateError("error calling index: cannot index slice with this type");
-      const Value* found = at.value.Find(key);
-      if (found == nullptr) {
-        return TemplateError("error calling index: index out of range: " + key.NumberText());
-      }
-      const Value next = *found;
-      at = Item{next};
-    }
-    return at;
-  }
-
-  static Result<Item> Slice(const std::vector<Item>& x) {
-    const Value& value = x[0].value;
-    if (!value.is_string() && !value.is_array()) {
-      return TemplateError("error calling slice: can't slice this");
-    }
-    std::int64_t bounds[2] = {0, static_cast<std::int64_t>(value.size())};
-    for (std::size_t i = 1; i < x.size() && i < 3; ++i) {
-      const auto bound = x[i].counts ? x[i].value.ToInt64() : std::nullopt;
-      if (!bound || *bound < 0 || *bound > static_cast<std::int64_t>(value.size())) {
-        return TemplateError("error calling slice: index out of range");
-      }
-      bounds[i - 1] = *bound;
-    }
-    if (bounds[0] > bounds[1]) return TemplateError("error calling slice: invalid slice index");
-    const auto start = static_cast<std::size_t>(bounds[0]);
-    const auto count = static_cast<std::size_t>(bounds[1] - bounds[0]);
-    if (value.is_string()) return Item{Value::String(value.string().substr(start, count))};
-    return Item{Value::Array(value.items().subspan(start, count))};
-  }
-
-  static Result<int> Order(const Item& a, const Item& b) {
-    const bool same = (IsText(a) && IsText(b)) || (a.counts && b.counts) ||
-                      (a.value.is_boolean() && b.value.is_boolean());
-    if (!same) return TemplateError("incompatible types for comparison");
-    if (IsText(a)) return Printed(a).compare(Printed(b));
-    return Value::Compare(a.value, b.value);
-  }
-
-  static Result<Item> CompareItems(const std::string& name, const std::vector<Item>& x) {
-    if (name == "eq") {
-      for (std::size_t i = 1; i < x.size(); ++i) {
-        if (x[0].value.is_null() || x[i].value.is_null()) {
-          if (x[0].value == x[i].value) return Bool(true);
-          continue;
-        }
-        const int order = TRY(Order(x[0], x[i]));
-        if (order == 0) return Bool(true);
-      }
-      return Bool(false);
-    }
-    const int order = TRY(Order(x[0], x[1]));
-    if (name == "ne") return Bool(order != 0);
-    if (name == "lt") return Bool(order < 0);
-    if (name == "le") return Bool(order <= 0);
-    return Bool(name == "gt" ? order > 0 : order >= 0);
+    return CallFunction(context_, name, arguments);
   }
 
   BuiltinContext& context_;
@@ -490,7 +256,7 @@ BuiltinResult Render(BuiltinContext& context, Operands x) {
   const std::string_view text = TRY(StringOperand(x, 0));
   const Value* variables = TRY(ObjectOperand(x, 1));
   TRY(ChargeScan(context, text.size()));
-  return Value::String(TRY(RenderTemplate(context, text, *variables)));
+  return Value::String(ValidUtf8(TRY(RenderTemplate(context, text, *variables))));
 }
 
 }  // namespace

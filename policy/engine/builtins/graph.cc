@@ -34,6 +34,7 @@ BuiltinResult Reachable(BuiltinContext& context, Operands x) {
     if (edges == nullptr || !seen.insert(node).second) continue;
     reached.push_back(node);
     const auto next = Neighbours(*edges);
+    TRY(ChargeItems(context, next.size()));
     open.insert(open.end(), next.begin(), next.end());
   }
   return Value::Set(std::move(reached));

@@ -12,7 +12,10 @@ namespace {
 using Parse = Result<Value> (*)(BuiltinContext&, std::string_view);
 
 Result<Value> Document(BuiltinContext& context, Operands x, std::size_t i, Parse parse) {
-  if (x[i].is_object()) return x[i];
+  if (x[i].is_object()) {
+    TRY(CheckGraphqlShape(context, x[i]));
+    return x[i];
+  }
   if (!x[i].is_string()) return OperandError(i + 1, "string, object", x[i]);
   TRY(ChargeScan(context, x[i].size()));
   return parse(context, x[i].string());
@@ -33,8 +36,7 @@ Result<Checked> CheckBoth(BuiltinContext& context, Operands x) {
     return BuiltinError("Error in gqlparser SchemaDocument to Schema conversion: " +
                         schema.error().message());
   }
-  auto errors = TRY(CheckGraphqlQuery(context, out.query, *schema));
-  if (!errors.empty()) return std::move(errors.front());
+  TRY(CheckGraphqlQuery(context, out.query, *schema));
   return out;
 }
 

@@ -17,6 +17,9 @@ constexpr std::size_t kMaxGraphqlDepth = 200;
 Result<Value> ParseGraphqlQuery(BuiltinContext& context, std::string_view text);
 Result<Value> ParseGraphqlSchema(BuiltinContext& context, std::string_view text);
 Value PruneGraphql(const Value& node);
+// A document from elsewhere (an object): lists hold objects, or strings where they are names.
+// FailedPrecondition otherwise.
+Result<void> CheckGraphqlShape(BuiltinContext& context, const Value& document);
 
 // Kinds of values in a document, as numbered in "Kind".
 enum GraphqlKind { kVariable, kInt, kFloat, kString, kBlock, kBool, kNull, kEnum, kList, kObject };

@@ -39,12 +39,17 @@ class GraphqlSchema {
   Result<void> AddDefinitions(const Value& document, bool builtin);
   Result<void> AddRoots(const Value& document);
   Result<void> CheckType(const Value& type) const;
+  Result<void> CheckDirective(const Value& directive, std::string_view name) const;
   Result<void> CheckFields(const Value& type) const;
   Result<void> CheckArguments(std::span<const Value> arguments, std::string_view inside) const;
   Result<void> CheckDirectives(const Value& node, std::string_view location,
                                std::string_view inside) const;
   Result<void> CheckImplements(const Value& type, std::string_view name) const;
-  Result<void> CheckInputCycle(const Value& type, std::set<std::string>& seen) const;
+  // Input objects on the way to here, and those known to be free of cycles.
+  struct InputPath {
+    std::set<std::string> open, done;
+  };
+  Result<void> CheckInputCycle(const Value& type, InputPath& path) const;
   bool Covariant(const Value& required, const Value& actual) const;
 
   Map types_, directives_;
@@ -64,8 +69,8 @@ inline bool IsRequired(const Value& argument) {
          NodeAt(argument, "DefaultValue").is_null();
 }
 
-// The rules of the specification's chapter 5; errors in the order found.
-Result<std::vector<Error>> CheckGraphqlQuery(BuiltinContext& context, const Value& query,
-                                             const GraphqlSchema& schema);
+// The rules of the specification's chapter 5; FailedPrecondition is the first that is broken.
+Result<void> CheckGraphqlQuery(BuiltinContext& context, const Value& query,
+                               const GraphqlSchema& schema);
 
 }  // namespace kata_cc::policy

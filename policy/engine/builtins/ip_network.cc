@@ -78,7 +78,7 @@ bool ParseV6(std::string_view text, std::array<std::uint8_t, 16>& out) {
 std::string V6Text(const std::array<std::uint8_t, 16>& bytes) {
   std::array<unsigned, 8> groups{};
   for (std::size_t i = 0; i < 8; ++i)
-    groups[i] = bytes[2 * i] << 8U | bytes[2 * i + 1];
+    groups[i] = static_cast<unsigned>(bytes[2 * i] << 8U | bytes[2 * i + 1]);
   std::size_t gap = 8, gap_size = 1;  // The longest run of two zeros or more.
   for (std::size_t i = 0; i < 8; ++i) {
     std::size_t end = i;

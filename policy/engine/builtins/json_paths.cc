@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Parts of documents by path: json.filter, json.remove, json.patch (RFC 6902, also on sets).
 // A path is "a/b" with ~0 and ~1 escapes, or an array of keys.
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -285,6 +286,7 @@ Result<Value> ApplyOperation(BuiltinContext& context, const Value& document,
   if (name == "test") {
     const Value* value = TRY(Attribute(operation, "value"));
     const Value found = TRY(Lookup(document, path));
+    TRY(context.Charge(std::min(found.weight(), value->weight()) / 16));
     if (found == *value) return document;
     return BuiltinError("value from EditTree != patch value.\n\nExpected: " + ToTermText(*value) +
                         "\n\nFound: " + ToTermText(found));
@@ -301,6 +303,7 @@ BuiltinResult JsonPatch(BuiltinContext& context, Operands x) {
                                  std::string(KindName(operation.kind())));
     }
     document = TRY(ApplyOperation(context, document, operation));
+    if (document.is_too_large()) return Error(Code::kResourceExhausted, "document too large");
   }
   return document;
 }

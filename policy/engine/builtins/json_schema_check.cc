@@ -2,6 +2,7 @@
 // Whether a schema is one: the first thing wrong, in the words that OPA's cases expect.
 #include <array>
 #include <initializer_list>
+#include <set>
 
 #include "policy/engine/builtins/go_regex.h"
 #include "policy/engine/builtins/json_schema.h"
@@ -34,7 +35,8 @@ class SchemaChecker {
     TRY(CheckNames(schema));
     if (const Value* ref = schema.Find("$ref"); ref != nullptr) {
       if (!ref->is_string()) return BadType("string", "$ref");
-      TRY(ResolveSchemaRef(root_, ref->string()));
+      const Value* target = TRY(ResolveSchemaRef(context_, root_, ref->string()));
+      if (targets_.insert(target).second) TRY(Check(*target, depth + 1));
     }
     TRY(CheckDefinitions(schema, depth));
     TRY(CheckTypes(schema));
@@ -249,6 +251,7 @@ class SchemaChecker {
 
   BuiltinContext& context_;
   const Value& root_;
+  std::set<const Value*> targets_;  // Of references, checked or being checked.
 };
 
 }  // namespace

@@ -11,6 +11,8 @@
 namespace kata_cc::policy {
 namespace {
 
+constexpr std::uint64_t kLookaheadPerStep = 512;
+
 // "(?<n>" as "(?P<n>", which this RE2 knows; nothing when the pattern has none.
 std::optional<std::string> WithOldGroupNames(std::string_view pattern) {
   if (pattern.find("(?<") == std::string_view::npos) return std::nullopt;
@@ -113,8 +115,9 @@ Result<void> EachMatch(BuiltinContext& context, const Pattern& pattern, std::int
     }
     previous_end = end;
     if (!counts) continue;
-    --limit;
-    TRY(context.Charge(2 + groups));
+    if (limit > 0) --limit;
+    // A match may have looked at all that follows.
+    TRY(context.Charge(2 + groups + (text.size() - start) / kLookaheadPerStep));
     TRY(found(match, start, end));
   }
   return {};
@@ -184,9 +187,10 @@ BuiltinResult FindAllSubmatches(BuiltinContext& context, Operands x) {
 }
 
 // Go's Regexp.Expand: $1, ${1}, $name, ${name}, $$; unknown groups are empty.
-std::string Expand(std::string_view pattern, const RE2& regex,
-                   const std::vector<re2::StringPiece>& match) {
+Result<std::string> Expand(BuiltinContext& context, std::string_view pattern, const RE2& regex,
+                           const std::vector<re2::StringPiece>& match) {
   std::string out;
+  TRY(ChargeBytes(context, pattern.size()));
   while (true) {
     const std::size_t dollar = pattern.find('$');
     out += pattern.substr(0, dollar);
@@ -224,7 +228,10 @@ std::string Expand(std::string_view pattern, const RE2& regex,
         group = static_cast<std::size_t>(named->second);
       }
     }
-    if (group < match.size() && match[group].data() != nullptr) out += View(match[group]);
+    if (group < match.size() && match[group].data() != nullptr) {
+      TRY(ChargeBytes(context, match[group].size()));
+      out += View(match[group]);
+    }
   }
 }
 
@@ -235,8 +242,8 @@ BuiltinResult ReplaceAll(BuiltinContext& context, Operands x) {
   std::string out;
   std::size_t last = 0;
   const auto replace = [&](const auto& match, std::size_t start, std::size_t end) -> Result<void> {
-    const std::string expanded = Expand(with, *pattern.regex, match);
-    TRY(ChargeBytes(context, expanded.size() + (start - last)));
+    const std::string expanded = TRY(Expand(context, with, *pattern.regex, match));
+    TRY(ChargeBytes(context, start - last));
     out.append(pattern.text.substr(last, start - last)).append(expanded);
     last = end;
     return {};

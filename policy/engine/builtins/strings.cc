@@ -48,7 +48,7 @@ BuiltinResult Concat(BuiltinContext& context, Operands x) {
 
 BuiltinResult Contains(BuiltinContext& context, Operands x) {
   const auto [text, part] = TRY(Two(context, x));
-  return Value::Bool(text.find(part) != std::string_view::npos);
+  return Value::Bool(FindText(text, part) != std::string_view::npos);
 }
 
 BuiltinResult StartsWith(BuiltinContext&, Operands x) {
@@ -70,7 +70,7 @@ BuiltinResult EndsWith(BuiltinContext&, Operands x) {
 BuiltinResult IndexOf(BuiltinContext& context, Operands x) {
   const auto [text, part] = TRY(Two(context, x));
   if (part.empty()) return BuiltinError("empty search character");
-  const std::size_t at = text.find(part);
+  const std::size_t at = FindText(text, part);
   if (at == std::string_view::npos) return Value::Int(-1);
   return Value::Int(static_cast<std::int64_t>(CountRunes(text.substr(0, at))));
 }
@@ -80,8 +80,12 @@ BuiltinResult IndexOfN(BuiltinContext& context, Operands x) {
   if (part.empty()) return BuiltinError("empty search character");
   std::vector<Value> found;
   std::int64_t rune = 0;
-  for (std::size_t at = 0; at + part.size() <= text.size(); ++rune) {
-    if (text.compare(at, part.size(), part) == 0) {
+  std::size_t next = FindText(text, part);
+  for (std::size_t at = 0; next != std::string_view::npos; ++rune) {
+    // A match counts where a character starts.
+    if (next < at) next = FindText(text, part, at);
+    if (next == std::string_view::npos) break;
+    if (next == at) {
       TRY(context.Charge(1 + part.size() / kBytesPerStep, sizeof(Value)));
       found.push_back(Value::Int(rune));
     }
@@ -110,7 +114,7 @@ BuiltinResult Replace(BuiltinContext& context, Operands x) {
   std::string out;
   std::size_t at = 0;
   while (true) {
-    std::size_t found = old.empty() ? at : text.find(old, at);
+    std::size_t found = old.empty() ? at : FindText(text, old, at);
     if (found == std::string_view::npos || found > text.size()) break;
     out.append(text.substr(at, found - at)).append(with);
     TRY(ChargeBytes(context, with.size()));
@@ -129,15 +133,17 @@ BuiltinResult Replace(BuiltinContext& context, Operands x) {
 BuiltinResult ReplaceN(BuiltinContext& context, Operands x) {
   const Value* patterns = TRY(ObjectOperand(x, 0));
   const std::string_view text = TRY(StringOperand(x, 1));
+  std::uint64_t key_bytes = 0;
   for (const Member& member : patterns->members()) {
     if (!member.key.is_string()) {
       return OperandError(1, "non-string key found in pattern object");
     }
+    key_bytes += member.key.size();
     if (!member.value.is_string()) {
       return OperandError(1, "non-string value found in pattern object");
     }
   }
-  TRY(context.Charge((text.size() + 1) * (patterns->size() + 1) / 4, text.size()));
+  TRY(context.Charge((text.size() + 1) * (patterns->size() + 1 + key_bytes / 64) / 4, text.size()));
   std::string out;
   bool after_empty = false;
   for (std::size_t at = 0; at <= text.size();) {
@@ -175,7 +181,7 @@ Result<std::vector<std::string_view>> SplitText(BuiltinContext& context, std::st
       text.remove_prefix(parts.back().size());
       continue;
     }
-    const std::size_t end = text.find(delimiter);
+    const std::size_t end = FindText(text, delimiter);
     parts.push_back(text.substr(0, end));
     if (end == std::string_view::npos) return parts;
     text.remove_prefix(end + delimiter.size());
@@ -291,8 +297,8 @@ BuiltinResult CountParts(BuiltinContext& context, Operands x) {
   const auto [text, part] = TRY(Two(context, x));
   if (part.empty()) return Value::Int(static_cast<std::int64_t>(CountRunes(text)) + 1);
   std::int64_t count = 0;
-  for (std::size_t at = text.find(part); at != std::string_view::npos;
-       at = text.find(part, at + part.size())) {
+  for (std::size_t at = FindText(text, part); at != std::string_view::npos;
+       at = FindText(text, part, at + part.size())) {
     ++count;
   }
   return Value::Int(count);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <iterator>
 
 namespace kata_cc::policy {
@@ -116,6 +117,14 @@ std::size_t CountRunes(std::string_view text) {
   for (; !text.empty(); ++count)
     text.remove_prefix(RuneLength(text));
   return count;
+}
+
+std::size_t FindText(std::string_view text, std::string_view part, std::size_t from) {
+  if (from > text.size()) return std::string_view::npos;
+  // glibc's takes linear time, std::string_view's does not.
+  const void* found = memmem(text.data() + from, text.size() - from, part.data(), part.size());
+  if (found == nullptr) return std::string_view::npos;
+  return static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
 }
 
 bool IsUtf8(std::string_view text) {

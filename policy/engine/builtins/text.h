@@ -21,6 +21,8 @@ std::uint32_t RuneOf(std::string_view text);
 void AppendRune(std::uint32_t rune, std::string& out);
 std::size_t CountRunes(std::string_view text);
 bool IsUtf8(std::string_view text);
+// As text.find(part, from), in time linear in both for any of them.
+std::size_t FindText(std::string_view text, std::string_view part, std::size_t from = 0);
 // Bytes that are no UTF-8 become U+FFFD.
 std::string ValidUtf8(std::string_view text);
 

@@ -30,8 +30,9 @@ struct ZonedTime {
 };
 
 Instant FromNanos(std::int64_t ns) {
-  const std::int64_t seconds = ns / kNanos - (ns % kNanos < 0 ? 1 : 0);
-  return {seconds, static_cast<int>(ns - seconds * kNanos)};
+  const std::int64_t rest = ns % kNanos;
+  if (rest < 0) return {ns / kNanos - 1, static_cast<int>(rest + kNanos)};
+  return {ns / kNanos, static_cast<int>(rest)};
 }
 
 Result<std::int64_t> ToNanos(const Instant& at) {
