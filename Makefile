@@ -3,6 +3,7 @@
 #   make demo    a confidential pod, from containerd to its container
 #   make test    build, and run all tests
 #   make bench   the figures
+#   make sanitize  unit tests under the address, undefined-behaviour and thread sanitizers
 #   make lint    include rules, licence lines, format, shell scripts
 #   make image   kernel and initrd of the guest, in build/image
 PRESET ?= release
@@ -12,7 +13,7 @@ AGENT  := $(BUILD)/agent/kata-cc-agent
 SECRETS := $(BUILD)/agent/kata-cc-secrets
 IMAGE  := build/image
 
-.PHONY: all build image demo test bench lint clean
+.PHONY: all build image demo test bench sanitize lint clean
 all: build
 
 packages-%:
@@ -37,6 +38,13 @@ test: build image packages-vm packages-peers
 
 bench: build image packages-vm packages-peers
 	tests/bench/run.sh $(BUILD)
+
+SANITIZERS ?= asan tsan
+sanitize: packages-build
+	@for preset in $(SANITIZERS); do \
+	  cmake --preset $$preset >/dev/null && cmake --build --preset $$preset --target unit_tests --parallel $(JOBS) && \
+	  ctest --preset $$preset --no-tests=error --parallel $(JOBS) || exit 1; \
+	done
 
 lint: packages-build packages-lint
 	tests/lint/run.sh
