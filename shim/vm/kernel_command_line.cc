@@ -14,8 +14,8 @@ constexpr const char* kImageCommandLine = KATA_CC_IMAGE_COMMAND_LINE;  // Set by
 
 Result<std::string> KernelCommandLine(const VmConfig& config, Accelerator accelerator) {
   std::string line = kImageCommandLine;
-  // The speed of its TSC an emulated guest has to measure, on a host that may be busy; that of the PM
-  // timer is known. See docs/vm.md.
+  // The speed of its TSC an emulated guest has to measure, on a host that may be busy; that of the
+  // PM timer is known. See docs/vm.md.
   if (accelerator == Accelerator::kTcg) line += " clocksource=acpi_pm";
   line += config.transport == Transport::kVsock ? " kata_cc.transport=vsock"
                                                 : " kata_cc.transport=virtio-serial";
