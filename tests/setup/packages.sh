@@ -12,7 +12,7 @@ build=(cmake g++ git make ninja-build pkg-config libssl-dev libprotobuf-dev prot
 lint=(clang-format-14 clang-tidy-14 shellcheck)
 fuzz=(clang-14 libclang-rt-14-dev)
 image=(binutils busybox-static cpio crun e2fsprogs file kmod linux-image-6.12-cloud-amd64 lz4 xz-utils zstd)
-vm=(containerd curl iproute2 mount openssl procps python3 runc squashfs-tools-ng)
+vm=(containerd iproute2 mount openssl procps python3 runc squashfs-tools-ng)
 backports=(qemu-system-x86 qemu-utils libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
   libvirt-dev)
 peers=(attr cryptsetup-bin docker-registry erofs-utils golang-github-containerd-containerd-dev
@@ -80,7 +80,11 @@ for group in "$@"; do
     lint) install "${lint[@]}" ;;
     fuzz) install "${fuzz[@]}" ;;
     image) install "${image[@]}" ;;
-    vm) install_from_backports "${backports[@]}"; install "${vm[@]}" ;;
+    vm)
+      # curl in the version of the libcurl4 that QEMU brought.
+      install_from_backports "${backports[@]}" curl
+      install "${vm[@]}"
+      ;;
     peers)
       command -v go >/dev/null || peers+=(golang-go)
       command -v cargo >/dev/null || peers+=(cargo)
