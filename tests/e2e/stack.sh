@@ -53,13 +53,16 @@ stack_leftovers() {
   stack_fifos
 }
 
-# STACK_CRI=yes: containerd's CRI with the handler kata-cc.
+# STACK_CRI=yes: containerd's CRI with the handler kata-cc, and a network of Debian's CNI plugins.
 cri_configuration() {
   cat <<TOML
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "$IMAGE_NAME"
+  sandbox_image = "docker.io/library/kata-cc-pause:1"
   disable_tcp_service = true
   disable_apparmor = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "$STACK/cni"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "kata-cc"
     default_runtime_name = "kata-cc"
@@ -100,7 +103,14 @@ TOML
     </dev/null >>"$STACK/snapshotter.log" 2>&1 &
   STACK_SNAPSHOTTER_PID=$!
   local cri=
-  [[ ! ${STACK_CRI:-} ]] || cri=$(cri_configuration)
+  if [[ ${STACK_CRI:-} ]]; then
+    cri=$(cri_configuration)
+    mkdir "$STACK/cni"
+    cat >"$STACK/cni/10-pods.conflist" <<JSON
+{"cniVersion": "0.4.0", "name": "kata-cc-$$", "plugins": [{"type": "ptp", "mtu": 1500,
+  "ipam": {"type": "host-local", "subnet": "10.213.$(($$ % 256)).0/24", "dataDir": "$STACK/cni/addresses"}}]}
+JSON
+  fi
   CONTAINERD_CRI=${STACK_CRI:-} CONTAINERD_EXTRA="[proxy_plugins.kata-cc]
   type = \"snapshot\"
   address = \"$STACK/snapshotter.sock\"

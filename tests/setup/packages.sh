@@ -15,7 +15,7 @@ image=(binutils busybox-static cpio crun e2fsprogs file kmod linux-image-6.12-cl
 vm=(containerd iproute2 mount openssl procps python3 runc squashfs-tools-ng)
 backports=(qemu-system-x86 qemu-utils libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
   libvirt-dev)
-peers=(attr cryptsetup-bin docker-registry erofs-utils golang-github-containerd-containerd-dev
+peers=(attr containernetworking-plugins cryptsetup-bin docker-registry erofs-utils golang-github-containerd-containerd-dev
   golang-github-containerd-ttrpc-dev jq libarchive-tools libcap2-bin python3-grpcio python3-venv squashfs-tools)
 
 say() { printf '== %s\n' "$*" >&2; }
