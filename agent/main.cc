@@ -105,6 +105,10 @@ ContainerPaths WithUnsealing(ContainerPaths paths, SecretsProcess& secrets) {
     return {};
   };
   paths.unseal_files = [unseal](const std::string& dir) { return UnsealFiles(dir, unseal); };
+  paths.unseal_file = [unseal](const std::string& file) -> Result<void> {
+    TRY(UnsealFile(file, unseal));
+    return {};
+  };
   return paths;
 }
 

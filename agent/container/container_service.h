@@ -33,6 +33,7 @@ struct ContainerPaths {
   // container mounts under /sealed (CoCo's sealed secrets). Not set: they stay as they are.
   std::function<Result<void>(grpc::Process& process)> unseal_process;
   std::function<Result<void>(const std::string& dir)> unseal_files;
+  std::function<Result<void>(const std::string& file)> unseal_file;  // One that comes later.
   // False only in tests on machines whose root may not load the programs that this takes.
   bool restrict_devices = true;
 };

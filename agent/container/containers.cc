@@ -190,7 +190,10 @@ Result<void> Containers::Build(Container& container, const grpc::CreateContainer
     const bool sealed = paths_.unseal_files && mount.destination().starts_with(kSealedMounts) &&
                         mount.source().starts_with(paths_.run_dir + kCopiedFiles) &&
                         mount.source().find("/..") == std::string::npos;
-    if (sealed) TRY_CONTEXT(paths_.unseal_files(mount.source()), mount.destination());
+    if (!sealed) continue;
+    // What comes meanwhile is opened twice, or found open: never left out.
+    if (paths_.unseal_file) TRY(copier_->OpenBelow(mount.source(), paths_.unseal_file));
+    TRY_CONTEXT(paths_.unseal_files(mount.source()), mount.destination());
   }
   GuestSpec guest = TRY(MakeGuestSpec(request, context));
   if (paths_.unseal_process) TRY(paths_.unseal_process(*guest.spec.mutable_process()));

@@ -343,6 +343,11 @@ TEST_F(ContainersTest, SealedValuesAndFilesAreOpenedBeforeAnythingRuns) {
   paths_.unseal_files = [](const std::string& path) {
     return WriteFile(path + "/password", AsBytes("opened\n"));
   };
+  bool forged = false;
+  paths_.unseal_file = [&forged](const std::string& file) -> Result<void> {
+    if (forged) return Error(Code::kPermissionDenied, "not sealed by the owner");
+    return WriteFile(file, AsBytes("opened again\n"));
+  };
   Open();
   grpc::CopyFileRequest copy;
   copy.set_path(paths_.run_dir + "/shared/containers/web-volume/password");
@@ -365,6 +370,14 @@ TEST_F(ContainersTest, SealedValuesAndFilesAreOpenedBeforeAnythingRuns) {
   while (output.size() < 14)
     output += *Read("web");
   EXPECT_EQ(output, "opened\nopened\n");
+  // One that comes later is opened before it takes its name, or does not come.
+  ASSERT_TRUE(containers_->CopyFile(copy));
+  EXPECT_EQ(AsString(*ReadFile(copy.path(), 100)), "opened again\n");
+  forged = true;
+  EXPECT_EQ(containers_->CopyFile(copy).error().code(), Code::kPermissionDenied);
+  EXPECT_EQ(AsString(*ReadFile(copy.path(), 100)), "opened again\n");
+  copy.set_path(paths_.run_dir + "/shared/containers/web-volume-2");
+  EXPECT_TRUE(containers_->CopyFile(copy)) << "of another volume";
 
   auto bad = Request("bad", {"true"});
   bad.mutable_oci()->mutable_process()->add_env("A=sealed.bad");

@@ -167,7 +167,8 @@ Result<std::unique_ptr<TestTlsServer>> TestTlsServer::Start(Handler handler, Opt
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(options.port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::inet_pton(AF_INET, options.address.c_str(), &address.sin_addr) != 1)
+    return Error(Code::kInvalidArgument, "test server: " + options.address + ": no IPv4 address");
   if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     return ErrnoError(errno, "bind");
   }

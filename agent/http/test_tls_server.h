@@ -20,6 +20,7 @@ class TestTlsServer {
   struct Options {
     std::string names = "DNS:localhost,IP:127.0.0.1";  // Of the certificate (subjectAltName).
     std::string certificate, key;                      // PEM; made when they are empty.
+    std::string address = "127.0.0.1";                 // IPv4, to listen on.
     int port = 0;                                      // 0: any.
     std::size_t max_body = std::size_t{4} << 20;
   };

@@ -91,7 +91,7 @@ Result<void> FileCopier::CopyRegular(const grpc::CopyFileRequest& request,
   TRY(WriteAt(pending.file, request.data(), pending.written));
   pending.written += length;
   if (pending.written == pending.size) {
-    return Publish(request, pending, parent, relative.substr(relative.rfind('/') + 1));
+    return Publish(request, pending, parent, relative);
   }
   if (length == 0) return Refused("a piece without data");
   auto all = pending_.Lock();
@@ -129,12 +129,17 @@ Result<FileCopier::Pending> FileCopier::Take(const std::string& relative,
 }
 
 Result<void> FileCopier::Publish(const grpc::CopyFileRequest& request, const Pending& pending,
-                                 const UniqueFd& parent, const std::string& name) {
+                                 const UniqueFd& parent, const std::string& relative) {
+  const std::string name = relative.substr(relative.rfind('/') + 1);
   TRY(SetOwnerAndMode(request, pending.file));
   const std::string temporary = TemporaryName();
   if (::linkat(AT_FDCWD, PathOf(pending.file).c_str(), root_.get(), temporary.c_str(),
                AT_SYMLINK_FOLLOW) != 0) {
     return ErrnoError(errno, "copy file: link");
+  }
+  if (Result<void> opened = OpenIfCovered(relative, temporary); !opened) {
+    ::unlinkat(root_.get(), temporary.c_str(), 0);
+    return opened;
   }
   // Over a link that is there: the link goes, what it points to stays.
   if (::renameat(root_.get(), temporary.c_str(), parent.get(), name.c_str()) != 0) {
@@ -143,6 +148,23 @@ Result<void> FileCopier::Publish(const grpc::CopyFileRequest& request, const Pen
     return ErrnoError(error, "copy file: rename");
   }
   return {};
+}
+
+Result<void> FileCopier::OpenBelow(const std::string& path, Open open) {
+  std::string relative = TRY(RelativeTo(directory_, path));
+  open_below_.Lock()->insert_or_assign(std::move(relative), std::move(open));
+  return {};
+}
+
+Result<void> FileCopier::OpenIfCovered(const std::string& relative, const std::string& temporary) {
+  Open open;
+  {
+    auto all = open_below_.Lock();
+    for (const auto& [path, one] : *all)
+      if (relative == path || relative.starts_with(path + "/")) open = one;
+  }
+  if (!open) return {};
+  return open(directory_ + "/" + temporary);
 }
 
 Result<void> FileCopier::MakeDirectory(const grpc::CopyFileRequest& request, const UniqueFd& parent,

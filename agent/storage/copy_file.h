@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -31,6 +32,11 @@ class FileCopier {
   // file_size.
   Result<void> Copy(const grpc::CopyFileRequest& request);
 
+  // From now on each file that is copied to path, or below it, is given to open before it takes its
+  // name; when that fails, so does the copy, and what had the name keeps it.
+  using Open = std::function<Result<void>(const std::string& file)>;
+  Result<void> OpenBelow(const std::string& path, Open open);
+
  private:
   struct Pending {
     UniqueFd file;  // Without a name as yet.
@@ -45,7 +51,8 @@ class FileCopier {
   Result<Pending> Take(const std::string& relative, const grpc::CopyFileRequest& request,
                        const UniqueFd& parent);
   Result<void> Publish(const grpc::CopyFileRequest& request, const Pending& pending,
-                       const UniqueFd& parent, const std::string& name);
+                       const UniqueFd& parent, const std::string& relative);
+  Result<void> OpenIfCovered(const std::string& relative, const std::string& temporary);
   Result<void> MakeDirectory(const grpc::CopyFileRequest& request, const UniqueFd& parent,
                              const std::string& name) const;
   Result<void> MakeLink(const grpc::CopyFileRequest& request, const UniqueFd& parent,
@@ -56,6 +63,7 @@ class FileCopier {
   const UniqueFd root_;
   Synced<std::map<std::string, Pending>> pending_;
   Synced<std::uint64_t> next_name_;
+  Synced<std::map<std::string, Open>> open_below_;  // By relative path.
 };
 
 }  // namespace kata_cc::agent

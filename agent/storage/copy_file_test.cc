@@ -198,5 +198,33 @@ TEST_F(CopyFileTest, ARaceWithLinksLeadsNowhere) {
   swapper.join();  // TearDown looks at what is outside.
 }
 
+TEST_F(CopyFileTest, WhatIsToBeOpenedTakesItsNameOpened) {
+  bool fails = false;
+  std::string given;
+  const auto open = [&](const std::string& file) -> Result<void> {
+    given = file;
+    if (fails) return Error(Code::kPermissionDenied, "forged");
+    return WriteFile(file, AsBytes("opened"));
+  };
+  ASSERT_TRUE(copier_->OpenBelow(root_ + "/volume", open));
+  ASSERT_TRUE(copier_->OpenBelow(root_ + "/file", open));
+  EXPECT_FALSE(copier_->OpenBelow(dir_ + "/outside", open));
+  ASSERT_TRUE(copier_->Copy(Request("volume/..1/password", "sealed")));
+  EXPECT_EQ(Content("volume/..1/password"), "opened");
+  EXPECT_EQ(given.find(root_ + "/.copy-"), 0U) << "not yet by its name: " << given;
+  ASSERT_TRUE(copier_->Copy(Request("file", "sealed")));
+  EXPECT_EQ(Content("file"), "opened");
+  for (const char* other : {"volume2", "files", "other/volume"}) {
+    ASSERT_TRUE(copier_->Copy(Request(other, "sealed")));
+    EXPECT_EQ(Content(other), "sealed") << other;
+  }
+  fails = true;
+  EXPECT_EQ(CodeOf(Request("volume/..1/password", "forged")), Code::kPermissionDenied);
+  EXPECT_EQ(CodeOf(Request("volume/new", "forged")), Code::kPermissionDenied);
+  EXPECT_EQ(Content("volume/..1/password"), "opened");
+  EXPECT_EQ(Content("volume/new"), "missing");
+  EXPECT_FALSE(fs::exists(given)) << "and nothing is left of it";
+}
+
 }  // namespace
 }  // namespace kata_cc::agent

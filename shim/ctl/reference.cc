@@ -63,7 +63,11 @@ Result<Guest> ReadGuest(const ReferenceInputs& inputs) {
   vm.kernel_command_line = config.kernel_params;
   vm.transport = config.transport;
   vm.tee = config.tee;
-  guest.command_line = TRY(shim::KernelCommandLine(vm, shim::Accelerator::kKvm));
+  // The auditor's own machine says nothing about the node: only a configuration that asks for
+  // emulation (of a simulated guest) has its command line.
+  const bool emulated = config.accelerator == shim::Accelerator::kTcg;
+  guest.command_line = TRY(
+      shim::KernelCommandLine(vm, emulated ? shim::Accelerator::kTcg : shim::Accelerator::kKvm));
   guest.hashes = measure::HashKernel(guest.kernel.bytes, guest.initrd.bytes, guest.command_line);
   return guest;
 }

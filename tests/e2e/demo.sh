@@ -6,10 +6,14 @@
 set -euo pipefail
 # shellcheck source=tests/e2e/stack.sh
 source "$(dirname "$0")/stack.sh"
+# shellcheck source=tests/e2e/network.sh
+source "$(dirname "$0")/network.sh"
+# shellcheck source=tests/e2e/attestation.sh
+source "$(dirname "$0")/attestation.sh"
 
 step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 show() { printf '   | %s\n' "$@"; }
-trap stack_stop EXIT
+trap 'network_stop; stack_stop' EXIT
 
 step "starting a private libvirtd and containerd, importing a busybox image"
 stack_start
@@ -56,6 +60,29 @@ output=$(exec_in silent echo "run by exec" 2>&1) && status=0 || status=$?
 show "exec echo: exit code $status, output: '$output'"
 [[ $status -eq 0 && $output != *"run by exec"* ]] || fail "exec-no-logs: output was shown"
 remove_pod silent
+
+step "attestation, with a simulator in SEV-SNP's place: what a report of a pod must hold, from public files"
+stack_ctr images import --snapshotter kata-cc "$STACK/busybox.tar" >/dev/null
+network_start
+attestation_start
+attestation_reference
+show "kata-ccctl measure --pod pod.yaml --config configuration.toml" \
+  "launch digest $(reference launch_digest | cut -c -32)..." "host data     $(reference host_data)"
+step "a key broker on the pods' network expects just that, and has a secret for such a guest"
+broker_start
+show "$BROKER, its certificate named in the pod's initdata"
+output=$(run_attested "$STACK/attestation/configuration.toml" "$STACK/attestation/initdata" --rm -- attested \
+  wget -q -O - http://127.0.0.1:8006/cdh/resource/default/key/1)
+show "the pod: wget http://127.0.0.1:8006/cdh/resource/default/key/1" "$output"
+[[ $output == "$(<"$STACK/attestation/secret")" ]] || fail "attestation: another secret, or none"
+mapfile -t lines < <(tail -n 3 "$STACK/attestation/broker.log")
+show "${lines[@]}"
+step "the same pod, started by a host with another kernel command line"
+attestation_configuration "$STACK/attestation/other.toml" 's/^tee = .*/&\nkernel_params = "loglevel=4"/'
+output=$(run_attested "$STACK/attestation/other.toml" "$STACK/attestation/initdata" --rm -- other \
+  sh -c "$ask_api" /cdh/resource/default/key/1 2>&1 | tr -d '\r')
+show "$(head -n 1 <<<"$output")" "$(tail -n 1 <<<"$output")"
+[[ $output == *"AttestationClaimsDenied: measurement"* ]] || fail "attestation: not refused: $output"
 
 step "nothing is left: processes, domains, mounts, sockets, FIFOs"
 wait_until 20 nothing_left || fail "left on the host:

@@ -44,6 +44,25 @@ network_serve() {  # network_serve ADDRESS PORT DIR: files over HTTP, until netw
   wait_until 20 network_get "http://$1:$2/" >/dev/null 2>&1
 }
 
+# network_names ADDRESS ANSWER: a name server to which every name has the same IPv4 address
+network_names() {
+  on_network python3 - "$1" "$2" >"$STACK/names.log" 2>&1 <<'PYTHON' &
+import socket, struct, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+    server.bind((sys.argv[1], 53))
+    print("serving", flush=True)
+    while True:
+        query, peer = server.recvfrom(512)
+        end = query.index(b"\0", 12) + 5
+        has_answer = query[end - 4:end - 2] == b"\0\1"  # A
+        answer = query[:2] + b"\x81\x80\0\1" + struct.pack(">H", has_answer) + bytes(4) + query[12:end]
+        if has_answer: answer += b"\xc0\x0c\0\1\0\1" + struct.pack(">IH", 60, 4) + socket.inet_aton(sys.argv[2])
+        server.sendto(answer, peer)
+PYTHON
+  NETWORK_PIDS+=("$!")
+  wait_until 20 grep -qs serving "$STACK/names.log"
+}
+
 NETWORK_PIDS=()
 network_stop() {
   local path

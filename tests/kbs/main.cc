@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// kata-cc-test-kbs: the key broker of the tests as a program, on loopback, until it is terminated.
+// kata-cc-test-kbs: the key broker of the tests as a program, until it is terminated.
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
@@ -18,7 +18,7 @@ constexpr std::size_t kMaxFile = std::size_t{16} << 20;
 
 struct Flags {
   std::vector<std::string> arks, resources;
-  std::string measurement, host_data, certificate, key, policy;
+  std::string measurement, host_data, certificate, key, policy, address = "127.0.0.1";
   int port = 0;
 };
 
@@ -52,6 +52,7 @@ Result<TestKbs::Options> MakeOptions(const Flags& flags) {
 Result<void> Run(const Flags& flags) {
   TestKbs kbs(TRY(MakeOptions(flags)));
   agent::http::TestTlsServer::Options options;
+  options.address = flags.address;
   options.port = flags.port;
   options.certificate = AsString(TRY(ReadFile(flags.certificate, kMaxFile)));
   options.key = AsString(TRY(ReadFile(flags.key, kMaxFile)));
@@ -94,7 +95,8 @@ int main(int argc, char** argv) {
   app.add_option("--expect-host-data", flags.host_data, "Host data in hex");
   app.add_option("--expect-policy", flags.policy, "Guest policy");
   app.add_option("--resource", flags.resources, "PATH=FILE");
-  app.add_option("--port", flags.port, "TCP port on loopback (default: any)");
+  app.add_option("--address", flags.address, "IPv4 address to listen on (default: loopback)");
+  app.add_option("--port", flags.port, "TCP port (default: any)");
   app.add_option("--certificate", flags.certificate, "Its certificate, PEM")->required();
   app.add_option("--key", flags.key, "The certificate's key, PEM")->required();
   CLI11_PARSE(app, argc, argv);
