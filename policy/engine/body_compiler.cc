@@ -46,25 +46,11 @@ void BodyCompiler::EmitBody(const Body& body, Block& out) {
       out_ = nullptr;
     }
     if (later.size() == waiting.size()) {
-      for (const Expr* expr : later)
-        ReportUnsafe(*expr);
+      ReportUnsafe(later);
       return;
     }
     waiting = std::move(later);
   }
-}
-
-void BodyCompiler::ReportUnsafe(const Expr& expr) {
-  std::set<std::int32_t> variables;
-  FreeVariables(expr, variables);
-  bool named = false;
-  for (const std::int32_t variable : variables) {
-    if (IsBound(variable)) continue;
-    const std::string& name = names_[static_cast<std::size_t>(variable)];
-    compiler_.Report(expr.location, "var " + (name.empty() ? "_" : name) + " is unsafe");
-    named = true;
-  }
-  if (!named) compiler_.Report(expr.location, "expression is unsafe");
 }
 
 Node BodyCompiler::EmitHead(const Term& term, Block& out) {
@@ -72,7 +58,7 @@ Node BodyCompiler::EmitHead(const Term& term, Block& out) {
     Expr expr;
     expr.location = term.location;
     expr.terms.push_back(term.Clone());
-    ReportUnsafe(expr);
+    ReportUnsafe({&expr});
     return {};
   }
   out_ = &out;
@@ -258,7 +244,7 @@ bool BodyCompiler::EmitNot(const Expr& expr) {
   const Bound before = bound_;
   auto block = std::make_unique<Block>();
   out_ = block.get();
-  if (!EmitPositive(expr)) ReportUnsafe(expr);
+  if (!EmitPositive(expr)) ReportUnsafe({&expr});
   Add(StepKind::kYield, expr.location);
   out_ = outer;
   bound_ = before;

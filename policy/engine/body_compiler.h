@@ -94,7 +94,8 @@ class BodyCompiler {
   Step& Add(StepKind kind, const Location& location);
   void UseGroup(const Group* group);
   void UseTree(const TreeNode& tree);
-  void ReportUnsafe(const Expr& expr);
+  void ReportUnsafe(const std::vector<const Expr*>& waiting);
+  void Bindable(const Term& term, bool pattern, std::set<std::int32_t>& out) const;
 
   Compiler& compiler_;
   std::vector<std::string>& names_;

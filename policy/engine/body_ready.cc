@@ -51,6 +51,41 @@ bool BodyCompiler::IsReady(const Expr& expr) const {
   }
 }
 
+// The variables that the expression would bind if it could be evaluated.
+void BodyCompiler::Bindable(const Term& term, bool pattern, std::set<std::int32_t>& out) const {
+  if (term.kind == TermKind::kVar && pattern && term.variable >= 0) out.insert(term.variable);
+  const bool inside = pattern && IsPattern(term);
+  for (std::size_t i = 0; i < term.parts.size(); ++i)
+    Bindable(term.parts[i], inside || (term.kind == TermKind::kRef && i > 0), out);
+}
+
+// Names what is missing, and of what waits for it only that: x := y + 1 is not to blame for y.
+void BodyCompiler::ReportUnsafe(const std::vector<const Expr*>& waiting) {
+  std::set<std::int32_t> bindable;
+  for (const Expr* expr : waiting) {
+    const bool matches = expr->kind == ExprKind::kUnify || expr->kind == ExprKind::kAssign ||
+                         expr->kind == ExprKind::kSomeIn;
+    if (expr->negated) continue;
+    for (const Term& term : expr->terms)
+      Bindable(term, matches, bindable);
+  }
+  bool named = false;
+  for (const bool all : {false, true}) {
+    for (const Expr* expr : waiting) {
+      std::set<std::int32_t> variables;
+      FreeVariables(*expr, variables);
+      for (const std::int32_t variable : variables) {
+        if (IsBound(variable) || (!all && bindable.contains(variable))) continue;
+        const std::string& name = names_[static_cast<std::size_t>(variable)];
+        compiler_.Report(expr->location, "var " + (name.empty() ? "_" : name) + " is unsafe");
+        named = true;
+      }
+    }
+    if (named) return;
+  }
+  compiler_.Report(waiting[0]->location, "expression is unsafe");
+}
+
 void BodyCompiler::FreeVariables(const Term& term, std::set<std::int32_t>& out) const {
   if (term.kind == TermKind::kVar) {
     if (term.variable >= 0) out.insert(term.variable);

@@ -112,33 +112,38 @@ class Engine {
                                               Options options = {});
   virtual ~Engine() = default;
 
-  // Evaluates data.<path>, e.g. "agent_policy.ExecProcessRequest". Copies the input and the answer;
-  // what it costs beyond that is the policy's affair, within the limits. ResourceExhausted: a
-  // limit; Aborted: a conflict of definitions; others: a builtin failed, when that is strict.
+  // Evaluates data.<path>, e.g. "agent_policy.ExecProcessRequest". Copies the input and the answer,
+  // linear in both; what it costs beyond that is the policy's affair, within the limits.
+  // ResourceExhausted: a limit; Aborted: a conflict of definitions; others: a builtin failed, when
+  // that is strict.
   virtual Result<Answer> Query(std::string_view path, const nlohmann::json& input) = 0;
 
-  // The same on values, which keep numbers exact. No input: undefined. Steps are those it took.
+  // The same on values, which keep numbers exact, and without copies: the answer shares memory
+  // with the engine. No input: undefined.
   virtual Result<std::optional<Value>> Evaluate(const std::vector<std::string>& path,
                                                 std::optional<Value> input) = 0;
 
   // Why data.<path> is undefined or false for the input: an indented line for each rule body that
   // was tried, with the expression that failed nearest to success and its values, and below it why
-  // the rules that it asks failed. It evaluates anew; other calls pay nothing for it.
+  // the rules that it asks failed. At most 64 lines. It evaluates anew, every body (rules are not
+  // looked up by index), and writes the values down; other calls pay nothing for it.
   virtual Result<std::vector<std::string>> Explain(std::string_view path,
                                                    const nlohmann::json& input) = 0;
 
-  // Evaluates data.<path> and adds the lines that it reached, by module name.
+  // Evaluates data.<path> without an input and adds the lines that it reached, by module name. A
+  // few times the cost of Evaluate.
   using Lines = std::map<std::string, std::set<std::uint32_t>>;
   virtual Result<std::optional<Value>> Cover(const std::vector<std::string>& path,
                                              Lines& lines) = 0;
   // The lines that evaluations can reach, by module name; names of rules that begin with prefix.
+  // Both are linear in the policy.
   virtual Lines CoverableLines() const = 0;
   virtual std::vector<std::vector<std::string>> RulesNamed(std::string_view prefix) const = 0;
 
-  // Any query, compiled for this call: "data.a.p = x; y := input.b".
+  // Any query: "data.a.p = x; y := input.b". Compiled for this call, which is linear in its text.
   virtual Result<Solutions> Ask(std::string_view query, std::optional<Value> input) = 0;
 
-  // Evaluation steps of the last call.
+  // Evaluation steps of the last Query, Evaluate or Ask.
   virtual std::uint64_t steps() const = 0;
 
   // Applies RFC 6902 operations to the base document: all of them, or none and an error. Copies the

@@ -84,6 +84,13 @@ TEST(Engine, OrderIsMadeSafe) {
   EXPECT_NE(LoadError("p if x > 1").find("m0.rego:2:6: var x is unsafe"), std::string::npos);
   EXPECT_NE(LoadError("p if not input.xs[_] == 1").find("unsafe"), std::string::npos);
   EXPECT_NE(LoadError("p contains x if true").find("var x is unsafe"), std::string::npos);
+  // What is missing is named, and not all that needs it.
+  EXPECT_EQ(
+      LoadError("p if { some c in policy_data.containers; a := c.args; count(a) > n; n = 1 }"),
+      "m0.rego:2:8: var policy_data is unsafe");
+  EXPECT_EQ(LoadError("p if { x = y + 1; y = x + 1 }"),
+            "m0.rego:2:8: var x is unsafe\nm0.rego:2:8: var y is unsafe\n"
+            "m0.rego:2:19: var x is unsafe\nm0.rego:2:19: var y is unsafe");
 }
 
 TEST(Engine, EveryNotAndComprehensions) {

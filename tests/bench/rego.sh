@@ -61,7 +61,7 @@ awk '
       if (part[1] == ours && part[2] ~ /^(ExecProcess|ReadStream|WriteStream|CloseStdin)Request/)
         goal(part[2] ", us", value[name], 0, 20)
     }
-    goal("load of the largest policy (" value[ours, "largest_policy_bytes"] " bytes), ms", value[ours, "largest_load_us"] / 1000, 0, 3)
+    goal("load of the largest policy (" value[ours, "largest_policy_bytes"] " bytes), ms of CPU", value[ours, "largest_load_us"] / 1000, 0, 3)
     goal("evaluated steps, million a second", value[ours, "steps_per_us"], 10)
     exit missed
   }' "$out/ours.txt" "$out/regorus.txt"
