@@ -18,6 +18,7 @@
 
 #include "agent/attest/sha2.h"
 #include "base/retry.h"
+#include "base/toml_keys.h"
 #include "base/unique_fd.h"
 
 namespace kata_cc::agent {
@@ -110,6 +111,7 @@ Result<Initdata> ParseInitdata(std::string_view document) {
   if (document.size() > kMaxInitdataBytes) {
     return Error(Code::kResourceExhausted, "initdata: larger than 8 MiB");
   }
+  if (!CheckTomlKeys(document)) return Bad("a key of too many parts");
   const toml::parse_result parsed = toml::parse(document);
   if (!parsed) {
     const auto& where = parsed.error().source().begin;

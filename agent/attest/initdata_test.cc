@@ -72,6 +72,14 @@ TEST(Initdata, AFlippedBitIsNoticed) {
   }
 }
 
+TEST(Initdata, RefusesKeysThatNestBeyondTheStack) {
+  std::string parts;
+  for (int i = 0; i < 1'000'000; ++i)
+    parts += "a.";
+  EXPECT_FALSE(ParseInitdata(std::string(kDocument) + parts + "a = 1"));
+  EXPECT_FALSE(ParseInitdata("[" + parts + "a]"));
+}
+
 TEST(Initdata, RefusesKeysItDoesNotKnowAndDeepNesting) {
   EXPECT_FALSE(ParseInitdata(std::string("more = 1\n") + kDocument));
   EXPECT_FALSE(ParseInitdata("version = " + std::string(100'000, '[')));

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <limits>
 
+#include "base/toml_keys.h"
 #include "shim/sandbox/utf8.h"
 
 namespace kata_cc::shim {
@@ -70,6 +71,7 @@ Result<LaunchData> ReadInitdata(const std::string& encoded) {
     return Error(Code::kInvalidArgument, "larger than 8 MiB of base64");
   const std::string compressed = TRY(DecodeBase64(encoded));
   const std::string text = TRY(Gunzip(compressed));
+  TRY(CheckTomlKeys(text));
   const toml::parse_result document = toml::parse(text);
   if (!document) {
     const toml::source_position at = document.error().source().begin;

@@ -105,6 +105,9 @@ TEST(LaunchDataTest, InitdataBecomesABlockImageAndACutDigest) {
 
 TEST(LaunchDataTest, RefusesBrokenInitdata) {
   const std::string good = Gzip(kInitdata);
+  std::string dotted;
+  for (int i = 0; i < 1'000'000; ++i)
+    dotted += "a.";
   const std::string bad[] = {"not gzip",
                              good.substr(0, good.size() - 4),
                              good + "x",
@@ -112,6 +115,7 @@ TEST(LaunchDataTest, RefusesBrokenInitdata) {
                              Gzip("version = \"0.2.0\"\nalgorithm = \"sha256\"\n[data]\n"),
                              Gzip("version = \"0.1.0\"\nalgorithm = \"md5\"\n[data]\n"),
                              Gzip("version = \"0.1.0\"\nalgorithm = \"sha256\"\n"),
+                             Gzip("[" + dotted + "a]"),
                              Gzip(std::string(kMaxInitdataBytes + 1, '\n'))};
   for (const std::string& bytes : bad) {
     const auto launch = Read(kInitdataAnnotation, Base64(bytes));

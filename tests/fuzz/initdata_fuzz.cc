@@ -12,6 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (data[0] % 2 == 0) {
     const auto document = kata_cc::agent::UnpackInitdataImage(bytes);
     if (document && document->size() > kata_cc::agent::kMaxInitdataBytes) __builtin_trap();
+    if (document) static_cast<void>(kata_cc::agent::ParseInitdata(*document));
     return 0;
   }
   const auto initdata =

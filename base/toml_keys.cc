@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/toml_keys.h"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace kata_cc {
+namespace {
+
+constexpr int kMaxDots = 16;  // Times 256, the depth of inline tables that toml++ allows.
+
+// What follows the string or comment that text begins with; an open one takes all.
+std::string_view AfterString(std::string_view text) {
+  const char quote = text[0];
+  const std::string_view three = quote == '"' ? R"(""")" : "'''";
+  const bool multiline = text.starts_with(three);
+  const std::size_t size = multiline ? 3 : 1;
+  for (std::size_t at = size; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '\\' && quote == '"') {
+      ++at;
+    } else if (c == '\n' && !multiline) {
+      return text.substr(at);  // No TOML; the parser will say so.
+    } else if (multiline ? text.substr(at, 3) == three : c == quote) {
+      // Of more than three quotes the last end the string.
+      while (multiline && at + 3 < text.size() && text[at + 3] == quote)
+        ++at;
+      return text.substr(at + size);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> CheckTomlKeys(std::string_view text) {
+  int dots = 0;
+  while (!text.empty()) {
+    const char c = text[0];
+    if (c == '"' || c == '\'') {
+      text = AfterString(text);
+      continue;
+    }
+    if (c == '#') {
+      text.remove_prefix(std::min(text.find('\n'), text.size()));
+      continue;
+    }
+    // A key goes on over dots and spaces only.
+    if (c == '\n' || c == '=' || c == ',' || c == '[' || c == '{') dots = 0;
+    if (c == '.' && ++dots > kMaxDots) {
+      return Error(Code::kInvalidArgument, "toml: a key of too many parts");
+    }
+    text.remove_prefix(1);
+  }
+  return {};
+}
+
+}  // namespace kata_cc

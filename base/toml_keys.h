@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// A guard before toml++ 3.3, which makes a table for each part of a dotted key and frees them one
+// inside the other: a key of 100,000 parts ends the process. (Nested arrays and tables it limits.)
+#pragma once
+
+#include <string_view>
+
+#include "base/result.h"
+
+namespace kata_cc {
+
+// InvalidArgument: a key with more than 16 dots. Linear; the text need not be TOML.
+Result<void> CheckTomlKeys(std::string_view text);
+
+}  // namespace kata_cc

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/toml_keys.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace kata_cc {
+namespace {
+
+std::string Repeat(std::string_view text, int count) {
+  std::string out;
+  for (int i = 0; i < count; ++i)
+    out += text;
+  return out;
+}
+
+TEST(TomlKeys, LongKeysAreRefused) {
+  EXPECT_FALSE(CheckTomlKeys(Repeat("a.", 17) + "a = 1"));
+  EXPECT_FALSE(CheckTomlKeys("[x]\n[" + Repeat("a . ", 100'000) + "a]"));
+  EXPECT_FALSE(CheckTomlKeys(Repeat("\"a.b\".", 17) + "a = 1"));
+  EXPECT_FALSE(CheckTomlKeys("x = {" + Repeat("'a'.", 17) + "a = 1}"));
+  EXPECT_FALSE(CheckTomlKeys("x = '''\n\\'''\n" + Repeat("a.", 17)));
+  EXPECT_FALSE(CheckTomlKeys("x = \"\"\"a\"\"\"\"\"\n" + Repeat("a.", 17)));
+  EXPECT_FALSE(CheckTomlKeys("x = \"a\\\\\" \n" + Repeat("a.", 17)));
+  EXPECT_FALSE(CheckTomlKeys("x = 'no end\n" + Repeat("a.", 17)));
+}
+
+TEST(TomlKeys, DotsElsewhereAreNone) {
+  const std::string dots(1'000, '.');
+  EXPECT_TRUE(CheckTomlKeys(""));
+  EXPECT_TRUE(CheckTomlKeys(Repeat("a.", 16) + "a = 1"));
+  EXPECT_TRUE(CheckTomlKeys("# " + dots + "\na = \"" + dots + "\"\nb = '" + dots + "'"));
+  EXPECT_TRUE(CheckTomlKeys("a = '''\n" + dots + "'\n" + dots + "'''\nb = 1"));
+  EXPECT_TRUE(CheckTomlKeys("a = \"\"\"\n" + dots + "\\\"\"\"" + dots + "\"\"\"\nb = 1"));
+  EXPECT_TRUE(CheckTomlKeys("a = [" + Repeat("1.5,", 1'000) + "]\n"));
+  EXPECT_TRUE(CheckTomlKeys(Repeat("a.b = 1\n", 1'000)));
+  for (const char* open : {"\"", "'", "\"\"\"", "'''", "\"\\", "#", "\"\"", "''"})
+    EXPECT_TRUE(CheckTomlKeys(open)) << open;
+}
+
+}  // namespace
+}  // namespace kata_cc
