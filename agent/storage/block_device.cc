@@ -9,12 +9,14 @@
 #include <charconv>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <system_error>
 #include <vector>
 
 #include "base/file.h"
+#include "base/synced.h"
 #include "base/unique_fd.h"
 
 namespace kata_cc::agent {
@@ -69,14 +71,36 @@ std::string DiskOfPciDevice(const std::string& device) {
   return {};
 }
 
-std::string DiskBySerial(const std::string& sys, const std::string& serial) {
-  for (const std::string& name : Names(sys + "/block")) {
-    const std::string dir = sys + "/block/" + name;
-    if (ReadLine(dir + "/serial") == serial) return name;
-    // SCSI: vital product data page 0x80, 4 bytes of header.
-    const auto page = ReadFile(dir + "/device/vpd_pg80", 4096);
-    if (page && page->size() > 4 && AsString(ByteView(*page).subspan(4)) == serial) return name;
+std::string ReadSerial(const std::string& dir) {
+  std::string serial = ReadLine(dir + "/serial");
+  if (!serial.empty()) return serial;
+  // SCSI: vital product data page 0x80, 4 bytes of header.
+  const auto page = ReadFile(dir + "/device/vpd_pg80", 4096);
+  return page && page->size() > 4 ? AsString(ByteView(*page).subspan(4)) : std::string();
+}
+
+// Each read of a virtio disk's serial is a request to the disk, so it is asked once: the kernel
+// gives no two disks the same diskseq.
+std::string SerialOf(const std::string& dir) {
+  static Synced<std::map<std::string, std::string>> known;
+  constexpr std::size_t kMaxKnown = 1024;
+  const std::string sequence = ReadLine(dir + "/diskseq");
+  if (sequence.empty()) return ReadSerial(dir);
+  const std::string key = dir + " " + sequence;
+  {
+    auto serials = known.Lock();
+    if (const auto it = serials->find(key); it != serials->end()) return it->second;
   }
+  std::string serial = ReadSerial(dir);
+  auto serials = known.Lock();
+  if (serials->size() >= kMaxKnown) serials->clear();
+  if (!serial.empty()) serials->emplace(key, serial);
+  return serial;
+}
+
+std::string DiskBySerial(const std::string& sys, const std::string& serial) {
+  for (const std::string& name : Names(sys + "/block"))
+    if (SerialOf(sys + "/block/" + name) == serial) return name;
   return {};
 }
 

@@ -56,6 +56,19 @@ TEST_F(BlockDeviceTest, IsFoundByEachOfItsNames) {
   }
 }
 
+TEST_F(BlockDeviceTest, ADisksSerialIsAskedForOnceAndANewDisksAgain) {
+  Plug();
+  ASSERT_TRUE(WriteFile(roots_.sys + "/block/vdb/diskseq", AsBytes("7\n")));
+  ASSERT_TRUE(FindBlockDevice("rootfs0", 0ms, roots_));
+  fs::remove(roots_.sys + "/block/vdb/serial");
+  EXPECT_TRUE(FindBlockDevice("rootfs0", 0ms, roots_));
+  // Another disk under the same name.
+  ASSERT_TRUE(WriteFile(roots_.sys + "/block/vdb/diskseq", AsBytes("8\n")));
+  ASSERT_TRUE(WriteFile(roots_.sys + "/block/vdb/serial", AsBytes("other\n")));
+  EXPECT_FALSE(FindBlockDevice("rootfs0", 0ms, roots_));
+  EXPECT_TRUE(FindBlockDevice("other", 0ms, roots_));
+}
+
 TEST_F(BlockDeviceTest, IsWaitedFor) {
   std::thread later([this] {
     std::this_thread::sleep_for(100ms);
