@@ -92,11 +92,13 @@ in_pod() {
   run_pod run --annotation io.kubernetes.cri.container-type=container \
     --annotation io.kubernetes.cri.sandbox-id=web "$@"
 }
-# The shim's own figures for a container: attaching its disks, and the guest's part of its creation.
+# stages_of ID STAGE...: the shim's own figures for a container's creation, added up.
 stages_of() {
-  grep '"msg":"stage of creation done"' "$STACK/containerd/containerd.log" | grep "\"container_id\":\"$1\"" |
+  local id=$1
+  shift
+  grep '"msg":"stage of creation done"' "$STACK/containerd/containerd.log" | grep "\"container_id\":\"$id\"" |
     sed -E 's/.*"stage":"([^"]*)","duration_ms":"([0-9]*)".*/\1 \2/' |
-    awk '$1 == "attach" || $1 == "container" { ms += $2 } END { print ms + 0 }'
+    awk -v wanted=" $* " 'index(wanted, " " $1 " ") { ms += $2 } END { print ms + 0 }'
 }
 bench_layers() {
   local layers i
@@ -107,10 +109,14 @@ bench_layers() {
       make_image "l$layers-$i" $layers
       stack_ctr images import --snapshotter kata-cc "$STACK/l$layers-$i.tar" >/dev/null
       in_pod "l$layers-$i" --rm -- "c$layers-$i" true
-      stages_of "c$layers-$i" >>"$STACK/layers-$layers.ms"
+      stages_of "c$layers-$i" attach container >>"$STACK/layers-$layers.ms"
+      stages_of "c$layers-$i" attach >>"$STACK/attach-$layers.ms"
     done
   done
   remove_pod web
+  for layers in 1 5 20; do
+    printf 'of %d layers: %d ms to attach their disks\n' $layers "$(median <"$STACK/attach-$layers.ms")"
+  done
   awk -v one="$(median <"$STACK/layers-1.ms")" -v five="$(median <"$STACK/layers-5.ms")" \
     -v twenty="$(median <"$STACK/layers-20.ms")" -v max="${MAX_LAYER_MS:-30}" 'BEGIN {
     printf "container create: 1 layer %d ms, 5 layers %d ms, 20 layers %d ms\n", one, five, twenty

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Kubernetes' way: containerd's CRI pulls an image with kata-cc-snapshotter, and runs a confidential
-# pod on it. The pod is on the host's network, so that no CNI plugin is needed.
+# pod on it, with an address of Debian's CNI plugins.
 # KATA_CC_CONTAINERD: another containerd than the machine's, with its ctr beside it.
 set -euo pipefail
 export STACK_TEE=sim STACK_SNAPSHOTTER=kata-cc
@@ -45,13 +45,13 @@ sandbox_config() {
   jq -n --arg policy "$(base64 -w0 "$1")" --arg logs "$STACK/logs" '{
     "1": {"1": "web", "2": "uid-1", "3": "default", "4": 0}, "2": "web", "3": $logs,
     "7": {"1": "io.katacontainers.config.agent.policy", "2": $policy},
-    "8": {"2": {"1": {"1": 2, "2": 1, "3": 0}}}}'
+    "8": {"2": {"1": {"1": 0, "2": 1, "3": 0}}}}'
 }
 container_config() {  # container_config NAME JQ-OBJECT COMMAND...
   local name=$1 more=$2
   shift 2
   jq -n --arg name "$name" --arg image "$image" '{"1": {"1": $name, "2": 0}, "2": {"1": $image},
-    "3": $ARGS.positional, "11": ($name + ".log")} + '"$more" --args "$@"
+    "3": $ARGS.positional, "11": ($name + ".log")} + '"$more" --args -- "$@"
 }
 create() {  # create NAME JQ-OBJECT COMMAND...: prints the id
   cri RuntimeService/CreateContainer "$(jq -n --arg pod "$(<"$STACK/pod")" \
@@ -65,6 +65,8 @@ logs() { sed -E 's/^[^ ]+ (stdout|stderr) [FP] //' "$STACK/logs/$1.log"; }
 a_cri_pod_runs() {
   mkdir -p "$STACK/logs"
   sed 's/count(input.devices) == 0/true/' "$here/policies/run-exec.rego" >"$STACK/policy.rego"
+  # Hosts, host name and name servers.
+  echo 'CopyFileRequest if startswith(input.path, "/run/kata-containers/shared/containers/")' >>"$STACK/policy.rego"
   cri RuntimeService/RunPodSandbox "$(jq -n --argjson config "$(sandbox_config "$STACK/policy.rego")" \
     '{"1": $config, "2": "kata-cc"}')" | sed -n 's/^1: //p' >"$STACK/pod"
   [[ -s $STACK/pod ]]
@@ -133,8 +135,16 @@ registry_pid=$!
 wait_until 20 curl -sf "http://localhost:$registry_port/v2/" -o "$STACK/registry.answer"
 stack_ctr images tag "$IMAGE_NAME" "$image" >/dev/null
 stack_ctr images push --plain-http "$image" >/dev/null
-k8s images import --snapshotter kata-cc "$STACK/busybox.tar" >/dev/null # The sandbox's.
-"$KATA_CC_BUILD/shim/ctl/kata-ccctl" layer hash "$STACK/busybox.tar" >/dev/null
+# The sandbox's image: the same layer with another command.
+mkdir "$STACK/pause"
+tar -xf "$STACK/busybox.tar" -C "$STACK/pause"
+config=$(jq -r '.[0].Config' "$STACK/pause/manifest.json")
+jq '.config.Cmd = ["/pause"]' "$STACK/pause/$config" >"$STACK/pause/config.json"
+jq '.[0].Config = "config.json" | .[0].RepoTags = ["docker.io/library/kata-cc-pause:1"]' \
+  "$STACK/pause/manifest.json" >"$STACK/pause/manifest.new"
+mv "$STACK/pause/manifest.new" "$STACK/pause/manifest.json"
+tar -C "$STACK/pause" -cf "$STACK/pause.tar" .
+k8s images import --snapshotter kata-cc "$STACK/pause.tar" >/dev/null
 
 run_cases a_cri_pull_gives_the_hashes_of_kata_ccctl a_cri_pod_runs its_containers_run_and_log \
   what_the_policy_does_not_name_is_refused a_block_volume_is_handed_on \
