@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kHotplugPatience{3000};
 constexpr std::uint32_t kDeviceMode = 0660;
+constexpr char kRuntimeSpecVersion[] = "1.0.2";
 
 Error Refused(const std::string& what) {
   return {Code::kInvalidArgument, "spec: " + what};
@@ -202,6 +203,9 @@ Result<GuestSpec> MakeGuestSpec(const grpc::CreateContainerRequest& request,
   out.spec = request.oci();
   grpc::Spec& spec = out.spec;
   if (spec.version().empty()) return Refused("Version: missing");
+  if (!spec.version().starts_with("1.")) return Refused("Version: not 1.x");
+  // containerd 2 says 1.2, which Debian's crun refuses; what is new in it is no field of ours.
+  spec.set_version(kRuntimeSpecVersion);
   if (!spec.has_process()) return Refused("Process: missing");
   if (spec.process().args().empty()) return Refused("Process.Args: empty");
   if (!spec.process().cwd().starts_with('/')) return Refused("Process.Cwd: not an absolute path");

@@ -48,6 +48,14 @@ class GuestSpecTest : public testing::Test {
   grpc::CreateContainerRequest request_;
 };
 
+TEST_F(GuestSpecTest, TheRuntimeGetsAVersionThatItKnows) {
+  request_.mutable_oci()->set_version("1.2.1");  // containerd 2's.
+  const auto made = MakeGuestSpec(request_, context_);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->spec.version(), "1.0.2");
+  EXPECT_EQ(With([](grpc::Spec& s) { s.set_version("2.0.0"); }), Code::kInvalidArgument);
+}
+
 TEST_F(GuestSpecTest, EachContainerHasItsNamespacesWhateverTheHostLeftOut) {
   const auto made = MakeGuestSpec(request_, context_);
   ASSERT_TRUE(made);
