@@ -95,6 +95,7 @@ class BodyCompiler {
   void UseGroup(const Group* group);
   void UseTree(const TreeNode& tree);
   void ReportUnsafe(const std::vector<const Expr*>& waiting);
+  bool ReportUnbound(const std::vector<const Expr*>& waiting, const std::set<std::int32_t>& but);
   void Bindable(const Term& term, bool pattern, std::set<std::int32_t>& out) const;
 
   Compiler& compiler_;

@@ -69,21 +69,25 @@ void BodyCompiler::ReportUnsafe(const std::vector<const Expr*>& waiting) {
     for (const Term& term : expr->terms)
       Bindable(term, matches, bindable);
   }
-  bool named = false;
-  for (const bool all : {false, true}) {
-    for (const Expr* expr : waiting) {
-      std::set<std::int32_t> variables;
-      FreeVariables(*expr, variables);
-      for (const std::int32_t variable : variables) {
-        if (IsBound(variable) || (!all && bindable.contains(variable))) continue;
-        const std::string& name = names_[static_cast<std::size_t>(variable)];
-        compiler_.Report(expr->location, "var " + (name.empty() ? "_" : name) + " is unsafe");
-        named = true;
-      }
-    }
-    if (named) return;
-  }
+  if (ReportUnbound(waiting, bindable) || ReportUnbound(waiting, {})) return;
   compiler_.Report(waiting[0]->location, "expression is unsafe");
+}
+
+// False: there are none but those.
+bool BodyCompiler::ReportUnbound(const std::vector<const Expr*>& waiting,
+                                 const std::set<std::int32_t>& but) {
+  bool named = false;
+  for (const Expr* expr : waiting) {
+    std::set<std::int32_t> variables;
+    FreeVariables(*expr, variables);
+    for (const std::int32_t variable : variables) {
+      if (IsBound(variable) || but.contains(variable)) continue;
+      const std::string& name = names_[static_cast<std::size_t>(variable)];
+      compiler_.Report(expr->location, "var " + (name.empty() ? "_" : name) + " is unsafe");
+      named = true;
+    }
+  }
+  return named;
 }
 
 void BodyCompiler::FreeVariables(const Term& term, std::set<std::int32_t>& out) const {

@@ -255,7 +255,7 @@ class Linter {
 
 }  // namespace
 
-Result<std::vector<std::string>> Lint(std::vector<Module> modules, const LintOptions& lint,
+Result<std::vector<std::string>> Lint(const std::vector<Module>& modules, const LintOptions& lint,
                                       const Options& options) {
   const auto loaded = TRY(Loaded::Make(modules, options));
   return Linter(loaded->program, lint).Run();

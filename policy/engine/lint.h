@@ -20,7 +20,7 @@ struct LintOptions {
 // other, bodies, else branches and defaults that nothing reaches, constant patterns that are no
 // regular expressions. Decided from constants alone: what is not found may still be wrong.
 // Linear in the policy. InvalidArgument as Engine::Load.
-Result<std::vector<std::string>> Lint(std::vector<Module> modules, const LintOptions& lint,
+Result<std::vector<std::string>> Lint(const std::vector<Module>& modules, const LintOptions& lint,
                                       const Options& options);
 
 }  // namespace kata_cc::policy

@@ -183,8 +183,9 @@ Result<void> ParserState::ParseBraces(Term& out) {
   const Location start = location();
   Advance();
   const auto take = [&out](Result<Term>& made) {
-    if (made) out = *std::move(made);
-    return made.has_value();
+    const bool taken = made.has_value();
+    if (taken) out = *std::move(made);
+    return taken;
   };
   const std::size_t back = at_;
   std::vector<Term> parts(1);

@@ -70,6 +70,7 @@ class ParserState {
 
   Result<void> ParseInfix(int least, Term& out);
   Result<void> ParseMembership(bool pairs, Term& out);
+  Result<void> ParseCall(Term& head);
   Result<void> ParseNumber(bool negative, Value& out);
   Result<void> ParseList(std::string_view end, std::vector<Term>& parts);
 

@@ -20,6 +20,7 @@ constexpr std::array kOperators = {
     Operator{"%", "rem", 5},
 };
 constexpr int kAnyLevel = 1;
+constexpr std::size_t kUsualParts = 4;  // Of a reference or call.
 
 }  // namespace
 
@@ -289,7 +290,6 @@ Result<void> ParserState::ParseNumber(bool negative, Value& out) {
 
 Result<void> ParserState::ParseReference(Term& head) {
   const Location start = head.location;
-  constexpr std::size_t kUsualParts = 4;
   for (;;) {
     if (now().kind != TokenKind::kPunctuation || now().space_before) return {};
     const auto as_ref = [&] {
@@ -312,21 +312,28 @@ Result<void> ParserState::ParseReference(Term& head) {
       TRY(ParseListElement(head.parts.emplace_back()));
       TRY(Expect("]"));
     } else if (At("(") && (head.kind == TermKind::kVar || head.kind == TermKind::kRef)) {
-      Advance();
-      Term call(TermKind::kCall, start);
-      call.parts.reserve(kUsualParts);
-      call.parts.push_back(std::move(head));
-      TRY(ParseList(")", call.parts));
-      if (call.parts.size() == 1 && call.parts[0].is_var("set")) {
-        head = Term::Scalar(Value::Set({}), start);
-      } else {
-        head = std::move(call);
-      }
+      TRY(ParseCall(head));
     } else {
       return {};
     }
     TRY(CheckLimits());
   }
+}
+
+// At the ( after the function's name.
+Result<void> ParserState::ParseCall(Term& head) {
+  const Location start = head.location;
+  Advance();
+  Term call(TermKind::kCall, start);
+  call.parts.reserve(kUsualParts);
+  call.parts.push_back(std::move(head));
+  TRY(ParseList(")", call.parts));
+  if (call.parts.size() == 1 && call.parts[0].is_var("set")) {
+    head = Term::Scalar(Value::Set({}), start);
+  } else {
+    head = std::move(call);
+  }
+  return {};
 }
 
 // The rest of a comma-separated list, after parts; takes end.
