@@ -53,7 +53,8 @@ bool BodyCompiler::EmitUnify(const Term& a, const Term& b) {
       const std::size_t slots = names_.size();
       if (out_ != nullptr) {
         std::vector<std::pair<const Term*, const Term*>> ignored;
-        if (!Succeeds([&] { return EmitUnifyOnce(*x, *y, ignored); })) {
+        // Clang 14 captures no structured bindings.
+        if (!Succeeds([&, left = x, right = y] { return EmitUnifyOnce(*left, *right, ignored); })) {
           later.emplace_back(x, y);
           continue;
         }
@@ -173,8 +174,8 @@ bool BodyCompiler::EmitPatternMatch(const Term& pattern, const Node& value) {
       }
       const Bound before = bound_;
       const std::size_t slots = names_.size();
-      if (out_ != nullptr && !Succeeds([&] {
-            return EmitMatch(*part, copy(Node(NodeKind::kConstant, part->location)));
+      if (out_ != nullptr && !Succeeds([&, tried = part] {
+            return EmitMatch(*tried, copy(Node(NodeKind::kConstant, tried->location)));
           })) {
         later.emplace_back(part, i);
         continue;
