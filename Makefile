@@ -6,6 +6,7 @@
 #   make sanitize  unit tests under the address, undefined-behaviour and thread sanitizers
 #   make lint    include rules, licence lines, format, shell scripts
 #   make image   kernel and initrd of the guest, in build/image
+#   make image-debug  one with a root shell for whoever reaches it, in build/image-debug
 PRESET ?= release
 JOBS   ?= $(shell nproc)
 BUILD  := build/$(PRESET)
@@ -13,7 +14,7 @@ AGENT  := $(BUILD)/agent/kata-cc-agent
 SECRETS := $(BUILD)/agent/kata-cc-secrets
 IMAGE  := build/image
 
-.PHONY: all build image demo test bench sanitize lint clean
+.PHONY: all build image image-debug demo test bench sanitize lint clean
 all: build
 
 packages-%:
@@ -28,6 +29,9 @@ $(AGENT) $(SECRETS): build ;
 $(IMAGE)/manifest.json: $(AGENT) $(SECRETS) $(wildcard guest-image/build/*) VERSION /var/lib/dpkg/status | packages-image
 	guest-image/build/build.sh $(AGENT) $(SECRETS) $(IMAGE)
 image: $(IMAGE)/manifest.json
+
+image-debug: build packages-image
+	guest-image/build/build.sh --debug $(AGENT) $(SECRETS) $(IMAGE)-debug
 
 demo: build image packages-vm
 	KATA_CC_BUILD=$(abspath $(BUILD)) KATA_CC_IMAGE=$(abspath $(IMAGE)) tests/e2e/demo.sh

@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds the guest image: build.sh AGENT SECRETS OUTPUT_DIR, of the programs kata-cc-agent and kata-cc-secrets.
+# Builds the guest image: build.sh [--debug] AGENT SECRETS OUTPUT_DIR, of the programs kata-cc-agent and kata-cc-secrets.
 # OUTPUT_DIR gets vmlinuz, initrd.img, cmdline, manifest.json and sbom.spdx.json. With OVMF=FILE and
 # KATA_CCCTL=PROGRAM in the environment the manifest has the launch digests, too. The kernel, its modules and crun are
 # those of the installed Debian packages; the same packages and agent give the same bytes, whatever
-# the directory and the time. There is no shell and nothing else in it that is not listed here.
+# the directory and the time. There is no shell and nothing else in it that is not listed here, unless
+# --debug: that image has busybox and a root shell on port 1026, and is for no pod with a secret.
 set -euo pipefail
 export LC_ALL=C
 umask 022
-[[ $# -eq 3 ]] || { echo "usage: build.sh AGENT SECRETS OUTPUT_DIR" >&2; exit 2; }
+debug=
+[[ ${1:-} == --debug ]] && { debug=yes; shift; }
+[[ $# -eq 3 ]] || { echo "usage: build.sh [--debug] AGENT SECRETS OUTPUT_DIR" >&2; exit 2; }
 agent=$(realpath "$1")
 secrets=$(realpath "$2")
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -64,7 +67,13 @@ add_own() {  # add_own PATH-IN-IMAGE PROGRAM: the build id is a hash that the pa
   strip --strip-all --remove-section=.note.gnu.build-id --remove-section=.comment -o "$work/program" "$2"
   add "$1" "$work/program" 755 kata-cc "$(cat "$here/../../VERSION")"
 }
-add_own /init "$agent"
+if [[ $debug ]]; then
+  add_own /usr/bin/kata-cc-agent "$agent"
+  add /init "$here/debug-init" 755 kata-cc "$(cat "$here/../../VERSION")"
+  add_packaged /bin/busybox 755
+else
+  add_own /init "$agent"
+fi
 add_own /usr/bin/kata-cc-secrets "$secrets"
 
 add_packaged /usr/bin/crun 755
@@ -111,7 +120,9 @@ cp "$here/cmdline" "$work/cmdline"
 digest() { sha256sum "$1" | cut -d' ' -f1; }
 "$here/sbom.sh" "$root" "$work/files" "$image_package" "$(digest "$work/initrd.img")" >"$work/sbom.spdx.json"
 {
-  printf '{\n  "files": [\n'
+  printf '{\n'
+  [[ $debug ]] && printf '  "debug": true,\n'
+  printf '  "files": [\n'
   sort "$work/files" | while IFS=$'\t' read -r path package version; do
     printf '    {"path": "%s", "sha256": "%s", "size": %s, "package": "%s", "version": "%s"},\n' \
       "$path" "$(digest "$root$path")" "$(stat -c %s "$root$path")" "$package" "$version"
@@ -133,4 +144,5 @@ for file in vmlinuz initrd.img cmdline sbom.spdx.json manifest.json; do
   install -m 644 "$work/$file" "$output/.$file.new"
   mv "$output/.$file.new" "$output/$file"
 done
+[[ $debug ]] && echo "build.sh: $output: A DEBUG IMAGE: its guests are open to whoever reaches them" >&2
 echo "build.sh: $output: initrd $size bytes, sha256 $(digest "$output/initrd.img")" >&2

@@ -61,6 +61,20 @@ cp -r "$work/one" "$work/changed"
 if "$ctl" image verify "$work/changed" >"$work/found"; then fail "image verify: took a changed initrd"; fi
 grep -q '^/usr/bin/evil: in the initrd, but not in the manifest' "$work/found" || fail "$(cat "$work/found")"
 
+# The debug image says what it is, is another launch, and passes for no release.
+"$here/build.sh" --debug "$static" "$static" "$work/debug" 2>"$work/error"
+grep -q 'A DEBUG IMAGE' "$work/error" || fail "the build of a debug image does not say so"
+"$ctl" sim firmware "$work/stand-in.fd"
+digest_of() {
+  "$ctl" measure --mode snp --vcpus 1 --vcpu-type EPYC-v4 --ovmf "$work/stand-in.fd" \
+    --kernel "$work/$1/vmlinuz" --initrd "$work/$1/initrd.img" --append "$(cat "$work/$1/cmdline")"
+}
+[[ $(digest_of one) == "$(digest_of two)" ]] || fail "the same image has two launch digests"
+[[ $(digest_of one) != "$(digest_of debug)" ]] || fail "the debug image has the release's launch digest"
+if "$ctl" image verify "$work/debug" >"$work/found"; then fail "image verify: took a debug image"; fi
+[[ $(cat "$work/found") == "debug: the image has a root shell for whoever reaches it: not a release"* ]] ||
+  fail "image verify: $(cat "$work/found")"
+
 "$here/build.sh" "$dynamic" "$static" "$work/bad" 2>"$work/error" && fail "a dynamic agent was taken"
 grep -q 'not statically linked' "$work/error" || fail "unexpected: $(cat "$work/error")"
 "$here/build.sh" "$static" "$work/none" "$work/bad" 2>"$work/error" && fail "a missing program was taken"

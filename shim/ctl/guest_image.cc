@@ -150,6 +150,10 @@ Result<Manifest> ReadManifest(const std::string& dir) {
     const json* const sbom = TRY(Part(document, "sbom"));
     manifest.sbom_sha256 = TRY(Digest(*sbom));
   }
+  if (const auto debug = document.find("debug"); debug != document.end()) {
+    if (!debug->is_boolean()) return Bad("manifest: debug: neither true nor false");
+    manifest.debug = debug->get<bool>();
+  }
   if (document.contains("launch")) manifest.launch = *TRY(Part(document, "launch"));
   return manifest;
 }
@@ -187,6 +191,10 @@ Result<json> LaunchDigests(const std::string& dir, const LaunchOptions& options)
 Result<std::vector<std::string>> CheckImage(const std::string& dir, const Manifest& manifest,
                                             const std::string& firmware) {
   std::vector<std::string> problems;
+  if (manifest.debug) {
+    problems.emplace_back(
+        "debug: the image has a root shell for whoever reaches it: not a release");
+  }
   const Bytes kernel = TRY(ReadFile(dir + "/vmlinuz", kMaxImageFile));
   const Bytes initrd = TRY(ReadFile(dir + "/initrd.img", kMaxImageFile));
   const Bytes cmdline = TRY(ReadFile(dir + "/cmdline", 4096));

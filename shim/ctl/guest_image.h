@@ -26,7 +26,8 @@ struct Manifest {
   Bytes text;  // As it came: what signatures are over.
   std::map<std::string, ImageFile> files;
   std::string kernel_sha256, kernel_package, kernel_version, initrd_sha256, cmdline_sha256,
-      sbom_sha256;        // The last may be empty: no bill of materials.
+      sbom_sha256;  // The last may be empty: no bill of materials.
+  bool debug = false;
   nlohmann::json launch;  // "launch" of the file; null when it has none.
 };
 

@@ -97,6 +97,22 @@ a_namespace_without_an_interface_is_a_pod_without_one() {
   expect output "$(run_pod run-exec --rm --with-ns "network:$(network_path empty)" -- empty sh -c 'ls /sys/class/net')" lo
 }
 
+a_debug_image_has_a_shell_and_the_release_has_none() {
+  must_fail on_network busybox nc -w 3 192.0.2.11 1026 </dev/null
+  "$repository/guest-image/build/build.sh" --debug "$KATA_CC_BUILD/agent/kata-cc-agent" \
+    "$KATA_CC_BUILD/agent/kata-cc-secrets" "$STACK/debug"
+  sed "s#^initrd = .*#initrd = \"$STACK/debug/initrd.img\"#" "$STACK/configuration.toml" >"$STACK/debug.toml"
+  run_pod run -d --runtime-config-path "$STACK/debug.toml" --with-ns "network:$(network_path three)" -- \
+    debug sleep 1000
+  (
+    # shellcheck disable=SC2016 # expanded in the guest
+    echo 'busybox="/bin/busybox"; $busybox uname -r; $busybox cat /proc/1/comm; $busybox ls /run; echo end'
+    sleep 5
+  ) | on_network busybox nc 192.0.2.13 1026 >"$STACK/shell"
+  expect output "$(<"$STACK/shell")" '*cloud-amd64*kata-cc-agent*kata-containers*end'
+  remove_pod debug
+}
+
 removed_pods_leave_no_tap_and_no_redirection() {
   remove_pod one
   remove_pod two
@@ -128,4 +144,5 @@ run_cases a_pod_reaches_a_server_on_the_host the_guest_has_what_the_namespace_ha
   the_guest_sends_nothing_into_the_hosts_own_network \
   a_pod_without_a_rule_for_the_network_does_not_start \
   a_namespace_without_an_interface_is_a_pod_without_one \
+  a_debug_image_has_a_shell_and_the_release_has_none \
   removed_pods_leave_no_tap_and_no_redirection a_killed_shim_leaves_no_tap_and_no_redirection
