@@ -27,8 +27,10 @@ Result<void> PodDisks::Attach(Uvm& uvm, const std::vector<VmDisk>& disks) {
     }
     for (std::size_t i = 0; i < done; ++i)
       ReleaseOne(uvm, disks[i]);
+    uvm.Rest();
     return Error(attached.error()).With("attach " + disk.path);
   }
+  uvm.Rest();
   return {};
 }
 
@@ -36,6 +38,7 @@ void PodDisks::Release(Uvm& uvm, const std::vector<VmDisk>& disks) {
   const std::lock_guard lock(mutex_);
   for (const VmDisk& disk : disks)
     ReleaseOne(uvm, disk);
+  uvm.Rest();
 }
 
 void PodDisks::ReleaseOne(Uvm& uvm, const VmDisk& disk) {

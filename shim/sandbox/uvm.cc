@@ -85,6 +85,11 @@ Result<void> Uvm::AttachDisk(const VmDisk& disk) {
   return vm_->AttachDisk(disk);
 }
 
+void Uvm::Rest() {
+  const std::lock_guard lock(vm_mutex_);
+  if (!stopping_) vm_->Rest();
+}
+
 Result<void> Uvm::DetachDisk(const std::string& id) {
   const std::lock_guard lock(vm_mutex_);
   if (stopping_) return {};

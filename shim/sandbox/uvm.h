@@ -40,6 +40,7 @@ class Uvm : public std::enable_shared_from_this<Uvm> {
   // Blocking; any thread but the reactor's.
   Result<void> AttachDisk(const VmDisk& disk);
   Result<void> DetachDisk(const std::string& id);
+  void Rest();  // After disks; see Vm.
   void Stop();  // Repeatable.
 
   // Any thread. on_lost runs once, on the reactor thread, when the VMM ended, the connection broke

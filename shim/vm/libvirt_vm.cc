@@ -134,7 +134,7 @@ class LibvirtVm final : public Vm {
   Result<UniqueFd> TryConnectSerial(const std::string& xml, Clock::time_point deadline);
   Result<UniqueFd> TryConnectVsock(const std::string& xml, Clock::time_point deadline);
   Result<void> DetachFromDomain(const std::string& id, const std::string& xml);
-  void CloseLibvirtOnceUp();
+  void Rest() override;
   bool VmmEnded(std::chrono::milliseconds wait) const;
   Result<int> FreeSlot() const;
   Error WithConsole(Code code, std::string message) const;
@@ -298,7 +298,6 @@ Result<void> LibvirtVm::AttachDisk(const VmDisk& disk) {
   const int slot = TRY(FreeSlot());
   std::string xml = TRY(DiskXml(config_, disk, S_ISBLK(info.st_mode), slot));
   Result<void> attached = libvirt_.Attach(config_.name, xml);
-  CloseLibvirtOnceUp();
   if (!attached) return std::move(attached).error().With("attach disk " + disk.id);
   disks_.emplace(disk.id, Attached{slot, std::move(xml)});
   return {};
@@ -309,7 +308,6 @@ Result<void> LibvirtVm::DetachDisk(const std::string& id) {
   const auto disk = disks_.find(id);
   if (disk == disks_.end()) return Error(Code::kNotFound, "vm: disk " + id + ": not attached");
   Result<void> detached = DetachFromDomain(id, disk->second.xml);
-  CloseLibvirtOnceUp();
   if (!detached) return std::move(detached).error().With("detach disk " + id);
   disks_.erase(disk);
   return {};
@@ -328,7 +326,7 @@ Result<void> LibvirtVm::DetachFromDomain(const std::string& id, const std::strin
   return {};
 }
 
-void LibvirtVm::CloseLibvirtOnceUp() {
+void LibvirtVm::Rest() {
   if (up_) libvirt_.Close();
 }
 

@@ -87,6 +87,8 @@ class Vm {
   // Hot-plugs a disk, which the agent finds by its id, the serial. Detach by id.
   virtual Result<void> AttachDisk(const VmDisk& disk) = 0;
   virtual Result<void> DetachDisk(const std::string& id) = 0;
+  // After disks: nothing is asked for a while, so what attaching needs may go.
+  virtual void Rest() {}
 
   // VMM process; valid while it runs. Becomes readable (poll) when it ends.
   virtual Result<UniqueFd> OpenVmmPidfd() const = 0;
