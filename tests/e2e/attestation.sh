@@ -87,7 +87,7 @@ reference() { sed -n "s/^ *\"$1\": \"\(.*\)\",\{0,1\}$/\1/p" "$STACK/attestation
 
 broker_start() {
   local work=$STACK/attestation
-  on_network "$KATA_CC_BUILD/tests/kbs/kata-cc-test-kbs" --address 192.0.2.1 --port 8443 \
+  daemon_on_network "$KATA_CC_BUILD/tests/kbs/kata-cc-test-kbs" --address 192.0.2.1 --port 8443 \
     --ark "$STACK/sim/ark.pem" --expect-measurement "$(reference launch_digest)" \
     --expect-host-data "$(reference host_data)" --expect-policy "$(reference guest_policy)" \
     --resource default/key/1="$work/secret" --resource default/sealing/1="$work/sealing.jwk" \

@@ -36,17 +36,19 @@ network_pod() {  # network_pod NAME ADDRESS: its namespace, with eth0
 network_mac() { ip -n "$(network_name "$1")" link show eth0 | awk '/link\/ether/ { print $2 }'; }
 network_queues() { tc -n "$(network_name "$1")" qdisc show | grep ingress || true; }
 on_network() { ip netns exec "$(network_name host)" "$@"; }
+# For the background: the process that $! names becomes the program.
+daemon_on_network() { exec ip netns exec "$(network_name host)" "$@"; }
 network_get() { on_network curl --silent --show-error --max-time 20 "$1"; }
 
 network_serve() {  # network_serve ADDRESS PORT DIR: files over HTTP, until network_stop
-  on_network python3 -m http.server --bind "$1" --directory "$3" "$2" >"$STACK/http.log" 2>&1 &
+  daemon_on_network python3 -m http.server --bind "$1" --directory "$3" "$2" >"$STACK/http.log" 2>&1 &
   NETWORK_PIDS+=("$!")
   wait_until 20 network_get "http://$1:$2/" >/dev/null 2>&1
 }
 
 # network_names ADDRESS ANSWER: a name server to which every name has the same IPv4 address
 network_names() {
-  on_network python3 - "$1" "$2" >"$STACK/names.log" 2>&1 <<'PYTHON' &
+  daemon_on_network python3 - "$1" "$2" >"$STACK/names.log" 2>&1 <<'PYTHON' &
 import socket, struct, sys
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
     server.bind((sys.argv[1], 53))
