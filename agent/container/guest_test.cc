@@ -451,7 +451,7 @@ TEST_F(EncryptedTest, EmptyDirsInMemoryLiveAsLongAsTheSandbox) {
 TEST_F(EncryptedTest, WhatTheHostChangesIsAnErrorAndNeverOtherBytes) {
   CreateSandbox("a-pod");
   const std::string place = paths_.run_dir + "/sandbox/storage/dm9sdW1l";
-  auto volume = Encrypted("small", place);
+  auto volume = Encrypted("changed", place);
   volume.set_shared(true);
   Create(WithVolume("web",
                     {"sh", "-c", "seq 8000 >/volume/file; echo NEEDLE-OF-THE-GUEST >/volume/two"},
@@ -470,7 +470,7 @@ TEST_F(EncryptedTest, WhatTheHostChangesIsAnErrorAndNeverOtherBytes) {
     return AsString(*bytes);
   };
   ASSERT_TRUE(read() == right);
-  RawDisk disk(Raw("small"));
+  RawDisk disk(Raw("changed"));  // No other test writes it.
   std::size_t written = 0;
   std::size_t errors = 0;
   constexpr std::size_t kBlocks = (64U << 20U) / RawDisk::kBlock;
