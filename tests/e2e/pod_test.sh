@@ -78,12 +78,13 @@ task_call() {  # task_call METHOD FIELD...: of the pod's shim, past containerd
   "$here/task_call.py" "$(cat "$bundle/address")" "$@"
 }
 
+# The size comes after the start: ctr sets it when the process runs.
 a_tty_merges_output_has_a_size_and_can_be_resized() {
   local output=$STACK/tty.out pid
   mkfifo "$STACK/tty.in"
   TERM=dumb script -qec "stty rows 33 cols 101; ctr --address $STACK/containerd/containerd.sock tasks exec \
     --fifo-dir $STACK/fifo -t --exec-id tty app \
-    sh -c 'stty size; tty; echo err >&2; read -r line; stty size'" /dev/null <"$STACK/tty.in" >"$output" &
+    sh -c 'until stty size 2>/dev/null; do sleep 0.1; done; tty; echo err >&2; read -r line; stty size'" /dev/null <"$STACK/tty.in" >"$output" &
   pid=$!
   exec 9>"$STACK/tty.in"
   wait_until 20 grep -q err "$output"
