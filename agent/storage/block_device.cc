@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/storage/block_device.h"
 
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -150,10 +151,10 @@ Result<Finder> FinderOf(const std::string& source, const DeviceRoots& roots) {
 
 std::optional<BlockDevice> Describe(const std::string& name, const DeviceRoots& roots) {
   if (name.empty()) return std::nullopt;
-  std::error_code error;
   BlockDevice device;
   device.path = roots.dev + "/" + name;
-  if (!fs::exists(device.path, error)) return std::nullopt;
+  // One that comes or goes is listed, but cannot be opened (ENXIO).
+  if (!OpenFile(device.path, O_RDONLY | O_NONBLOCK)) return std::nullopt;
   const std::string dir = roots.sys + "/class/block/" + name;
   const std::string numbers = ReadLine(dir + "/dev");
   const std::size_t colon = numbers.find(':');

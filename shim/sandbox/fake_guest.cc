@@ -110,6 +110,18 @@ void FakeAgent::Hangup() {
   reactor_.Post([server = server_] { server->Close(); });
 }
 
+void FakeAgent::EndOutput(const std::string& key, const std::string& text) {
+  auto guest = script.Lock();
+  GuestScript::Process& process = guest->processes[key];
+  process.hold_output = false;
+  std::string left = text;
+  for (ttrpc::Responder& reader : std::exchange(process.reading, {})) {
+    grpc::ReadStreamResponse response;
+    response.set_data(std::exchange(left, ""));
+    std::move(reader).Reply(response);
+  }
+}
+
 void FakeAgent::Exit(const std::string& key, int status) {
   auto locked = script.Lock();
   Finish(&locked->processes[key], status);

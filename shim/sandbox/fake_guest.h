@@ -56,6 +56,9 @@ class FakeAgent {
   // Ends a process: answers its waiters, and its readers with the end of file.
   void Exit(const std::string& key, int status);
 
+  // Of one whose output is held: text to the first of its readers, then the end of file.
+  void EndOutput(const std::string& key, const std::string& text);
+
   Synced<GuestScript> script;
 
  private:

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <system_error>
@@ -18,6 +19,8 @@ namespace kata_cc::shim {
 namespace {
 
 constexpr std::chrono::milliseconds kDestroySandboxTimeout{1000};
+// For a FIFO that nobody empties; a stream ends half a second after its process at the latest.
+constexpr std::chrono::milliseconds kOutputTimeout{2000};
 constexpr std::uint32_t kExitKilled = 128 + SIGKILL;
 
 }  // namespace
@@ -39,8 +42,14 @@ void Sandbox::WatchExit(const std::shared_ptr<Process>& process) {
                               {field::kExecId, process->exec_id},
                               {field::kError, status.error().message()}});
                        const bool valid = status && *status >= 0 && *status <= 255;
-                       sandbox->OnGuestExit(
-                           process, valid ? static_cast<std::uint32_t>(*status) : kExitUnknown);
+                       const std::uint32_t code =
+                           valid ? static_cast<std::uint32_t>(*status) : kExitUnknown;
+                       if (!process->io) return sandbox->OnGuestExit(process, code);
+                       // A client that hears of the end stops to read: ctr closes its FIFOs.
+                       const auto limit = std::min(sandbox->options_.drain_timeout, kOutputTimeout);
+                       process->io->AfterOutput(limit, [weak, process, code] {
+                         if (const auto told = weak.lock()) told->OnGuestExit(process, code);
+                       });
                      });
 }
 

@@ -579,6 +579,25 @@ TEST_F(SandboxTest, OutputHeldByAGrandchildDelaysDeleteNoLongerThanTheLimit) {
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(1));
 }
 
+// ctr closes its FIFOs when it hears of the exit: what comes later is lost.
+TEST_F(SandboxTest, TheExitIsToldAfterTheOutput) {
+  const auto request = Request("pod");
+  ASSERT_TRUE(sandbox_->CreateTask(request));
+  const UniqueFd reader = *OpenFile(request.stdout(), O_RDONLY | O_NONBLOCK);
+  agent_->script.Lock()->processes["pod/"].hold_output = true;
+  ASSERT_TRUE(sandbox_->Start("pod", ""));
+  ASSERT_TRUE(
+      Eventually([&] { return !agent_->script.Lock()->processes["pod/"].reading.empty(); }));
+  auto waiting = std::async(std::launch::async, [&] { return AwaitExit("pod"); });
+  agent_->Exit("pod/", 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  agent_->EndOutput("pod/", "late");
+  EXPECT_EQ(waiting.get(), 0);
+  char text[16] = {};
+  EXPECT_EQ(::read(reader.get(), text, sizeof text), 4);
+  EXPECT_STREQ(text, "late");
+}
+
 TEST_F(SandboxTest, ADroppedWaiterIsNotCalled) {
   CreateAndStart("pod");
   std::atomic<int> called = 0;

@@ -66,7 +66,22 @@ void ProcessIo::OutputEnded(const Error* error) {
         {{field::kContainerId, container_id_},
          {field::kExecId, exec_id_},
          {field::kError, error->message()}});
-  if (--open_outputs_ == 0) drained_.set_value();
+  if (--open_outputs_ != 0) return;
+  output_over_ = true;
+  drained_.set_value();
+  RunAfterOutput();
+}
+
+void ProcessIo::AfterOutput(std::chrono::milliseconds timeout, std::function<void()> done) {
+  reactor_.Post([self = shared_from_this(), timeout, done = std::move(done)] {
+    self->after_output_ = done;
+    if (self->output_over_) return self->RunAfterOutput();
+    self->reactor_.After(timeout, [self] { self->RunAfterOutput(); });
+  });
+}
+
+void ProcessIo::RunAfterOutput() {
+  if (const auto done = std::exchange(after_output_, nullptr)) done();
 }
 
 void ProcessIo::CloseStdin() {
@@ -93,7 +108,9 @@ void ProcessIo::Cancel() {
       if (self->err_) self->err_->Cancel();
     } else {
       self->streams_ = Streams();  // Never started.
+      self->output_over_ = true;
       self->drained_.set_value();
+      self->RunAfterOutput();
     }
   });
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
@@ -28,6 +29,10 @@ class ProcessIo : public std::enable_shared_from_this<ProcessIo> {
   void ProcessEnded();  // No more input; the output runs on to its end.
   void Cancel();
 
+  // Any thread. Once, after the process's end: calls done on the reactor's thread when all output
+  // is written, or after timeout: a client may take the end for the last it hears of the process.
+  void AfterOutput(std::chrono::milliseconds timeout, std::function<void()> done);
+
   // Any thread but the reactor's: whether all output has been written within timeout.
   bool WaitDrained(std::chrono::milliseconds timeout);
 
@@ -35,6 +40,7 @@ class ProcessIo : public std::enable_shared_from_this<ProcessIo> {
   ProcessIo(Reactor& reactor, Streams streams, std::string container_id, std::string exec_id);
   void StartOutput(Agent::Stream stream, UniqueFd sink, std::shared_ptr<OutputRelay>* relay);
   void OutputEnded(const Error* error);
+  void RunAfterOutput();
 
   Reactor& reactor_;
   const std::string container_id_;
@@ -48,6 +54,8 @@ class ProcessIo : public std::enable_shared_from_this<ProcessIo> {
   bool close_stdin_ = false;
   bool over_ = false;
   int open_outputs_ = 0;
+  bool output_over_ = false;
+  std::function<void()> after_output_;
   std::promise<void> drained_;
   std::shared_future<void> drained_future_;
 };
