@@ -217,7 +217,9 @@ TEST_F(PodNetworkTest, ANamespaceThatIsGoneOrAnothersIsLeftAlone) {
   EXPECT_TRUE(DisconnectPodNetwork(network.netns()));
   EXPECT_TRUE(DisconnectPodNetwork({}));
   EXPECT_FALSE(network.Connect());
-  Run("ip netns add pod && ip link add host0 type veth peer name eth0 netns pod");
+  // A deleted namespace's links go later, in the kernel's own time.
+  Run("ip link del host0 2> /dev/null; ip netns add pod && "
+      "ip link add host0 type veth peer name eth0 netns pod");
 }
 
 TEST_F(PodNetworkTest, ATapThatIsNotThereIsAnError) {
