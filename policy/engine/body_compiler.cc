@@ -62,9 +62,9 @@ Node BodyCompiler::EmitHead(const Term& term, Block& out) {
     return {};
   }
   out_ = &out;
-  Node node = *EmitTerm(term);
+  auto node = EmitTerm(term);
   out_ = nullptr;
-  return node;
+  return node ? *std::move(node) : Node();
 }
 
 bool BodyCompiler::EmitExpr(const Expr& expr) {

@@ -65,6 +65,7 @@ class BodyCompiler {
   // What emit() says when it runs dry; it leaves nothing behind.
   template <typename Emit>
   bool Succeeds(Emit emit) {
+    if (!compiler_.Spend(1 + bound_.size() / 512)) return false;
     const Bound before = bound_;
     const std::size_t slots = names_.size();
     Block* outer = std::exchange(out_, nullptr);

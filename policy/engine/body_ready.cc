@@ -8,6 +8,7 @@ namespace kata_cc::policy {
 
 // Cheap, and sure: where it says no, a dry run may still succeed.
 bool BodyCompiler::IsReady(const Term& term) const {
+  if (!compiler_.Spend(1)) return false;
   switch (term.kind) {
     case TermKind::kScalar:
       return true;
@@ -32,6 +33,7 @@ bool BodyCompiler::IsReady(const Term& term) const {
 }
 
 bool BodyCompiler::IsReady(const Expr& expr) const {
+  if (!compiler_.Spend(1)) return false;
   if (!expr.withs.empty()) return false;
   const auto ready_or_variable = [this](const Term& term) {
     return (term.kind == TermKind::kVar && term.variable >= 0) || IsReady(term);

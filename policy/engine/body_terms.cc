@@ -87,18 +87,23 @@ bool BodyCompiler::EmitTerms(const std::vector<Term>& terms, std::size_t first,
     if (node) out[start + i - first] = std::move(*node);
     return node.has_value();
   };
+  Bound known;
   for (std::size_t i = first; i < terms.size(); ++i) {
-    if (!emit(i)) waiting.push_back(i);
+    if (emit(i)) continue;
+    if (waiting.empty()) known = bound_;
+    waiting.push_back(i);
   }
+  // Again only if there is something new to know: else a nest would be tried 2^depth times.
   while (!waiting.empty()) {
-    const std::size_t left = waiting.size();
+    if (bound_ == known) return false;
+    known = bound_;
     std::erase_if(waiting, emit);
-    if (waiting.size() == left) return false;
   }
   return true;
 }
 
 std::optional<Node> BodyCompiler::EmitTerm(const Term& term) {
+  if (!compiler_.Spend(1)) return std::nullopt;
   switch (term.kind) {
     case TermKind::kScalar: {
       Node node(NodeKind::kConstant, term.location);

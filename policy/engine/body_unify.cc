@@ -118,6 +118,7 @@ bool BodyCompiler::EmitUnifyOnce(const Term& a, const Term& b,
 
 // The pattern against a value that is evaluated where the first step says so.
 bool BodyCompiler::EmitMatch(const Term& pattern, Node value) {
+  if (!compiler_.Spend(1)) return false;
   if (!IsOpen(pattern)) {
     auto node = EmitTerm(pattern);
     if (!node) return false;

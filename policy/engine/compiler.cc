@@ -16,7 +16,9 @@ constexpr std::size_t kMostErrors = 10;
 
 }  // namespace
 
-std::size_t EditDistance(std::string_view a, std::string_view b) {
+std::size_t EditDistance(std::string_view a, std::string_view b, std::size_t most) {
+  const auto [shorter, longer] = std::minmax(a.size(), b.size());
+  if (longer - shorter > most) return most + 1;
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -67,12 +69,22 @@ std::string Compiler::At(const Location& location) const {
   return name + ":" + std::to_string(location.line) + ":" + std::to_string(location.column);
 }
 
+bool Compiler::Spend(std::uint64_t steps) {
+  steps_left_ -= std::min(steps_left_, steps);
+  return steps_left_ > 0;
+}
+
 void Compiler::Report(const Location& location, std::string text) {
   std::string line = At(location) + ": " + std::move(text);
   if (reported_.insert(line).second) errors_.push_back(std::move(line));
 }
 
 Result<void> Compiler::Errors() const {
+  if (steps_left_ == 0) {  // What was found after that is not the policy's fault.
+    return Error(Code::kResourceExhausted,
+                 "ordering the expressions takes more than " + std::to_string(kMostSteps) +
+                     " steps: nest them less, and bind variables before their use");
+  }
   if (errors_.empty()) return {};
   std::string text;
   for (std::size_t i = 0; i < errors_.size() && i < kMostErrors; ++i)
@@ -97,18 +109,21 @@ void Compiler::ReportUnknownFunction(const Location& location, const std::string
     Report(location, name + " is not available: it is of a family that this host does not bring");
     return;
   }
+  std::string text = "undefined function " + name;
+  // Errors that nobody will read are not worth the search.
+  if (!reported_.insert(At(location) + ": " + text).second) return;
   std::string_view nearest;
-  std::size_t least = 3;
+  std::size_t least = errors_.size() < kMostErrors ? 3 : 0;
   for (const auto& [candidate, builtin] : builtins_.all()) {
-    const std::size_t distance = EditDistance(name, candidate);
+    if (least == 0) break;
+    const std::size_t distance = EditDistance(name, candidate, least);
     if (distance < least || (distance == least && !nearest.empty() && candidate < nearest)) {
       least = distance;
       nearest = candidate;
     }
   }
-  std::string text = "undefined function " + name;
   if (!nearest.empty()) text += ", did you mean " + std::string(nearest) + "?";
-  Report(location, std::move(text));
+  errors_.push_back(At(location) + ": " + text);
 }
 
 NodeKind Compiler::FastKind(const Builtin& builtin) const {
@@ -308,6 +323,7 @@ Result<CompiledQuery> Compiler::CompileQuery(Body body, std::string_view name) {
   query_name_ = name;
   errors_.clear();
   reported_.clear();
+  steps_left_ = kMostSteps;
   CompiledQuery out;
   Resolver resolver(*this, nullptr);
   std::vector<Term> none;

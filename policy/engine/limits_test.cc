@@ -50,6 +50,48 @@ TEST(Limits, AmbiguousTextCannotBacktrackForEver) {
   EXPECT_FALSE(Load("p := " + Repeat("[a | [", 100) + "b"));
 }
 
+// Found by fuzzing: each level of a nest was tried twice.
+TEST(Limits, ATermThatIsNeverReadyIsNotTriedForEver) {
+  const auto nest =
+      Load("p if { " + Repeat("nothing(y) <= (a / ", 80) + "1" + Repeat(")", 80) + " }");
+  ASSERT_FALSE(nest);
+  EXPECT_NE(nest.error().message().find("undefined function nothing"), std::string::npos)
+      << nest.error().message();
+  EXPECT_FALSE(Load("p if { q := " + Repeat("[1 + ", 100) + "y" + Repeat("]", 100) + " }"));
+  // Each level binds a variable and then waits for one that never comes.
+  for (const int depth : {12, 30, 100}) {
+    std::string pattern = "z + 1";
+    for (int i = 0; i < depth; ++i)
+      pattern = "[x" + std::to_string(i) + ", " + pattern + "]";
+    EXPECT_FALSE(Load("p if { " + pattern + " = input; z == y }")) << depth;
+    for (int i = 0; i < depth; ++i)
+      pattern = "[" + pattern + ", x" + std::to_string(i) + "]";
+    EXPECT_FALSE(Load("p if { " + pattern + " = input; z == y }")) << depth;
+  }
+}
+
+TEST(Limits, OrderingHasABudget) {
+  std::string backwards;
+  for (int i = 20'000; i > 0; --i)
+    backwards += "x" + std::to_string(i) + " = x" + std::to_string(i - 1) + " + 1\n";
+  const auto engine = Load("p if {\n" + backwards + "x0 = 1\n}");
+  ASSERT_FALSE(engine);
+  EXPECT_EQ(engine.error().code(), Code::kResourceExhausted);
+  EXPECT_NE(engine.error().message().find("1000000 steps"), std::string::npos)
+      << engine.error().message();
+}
+
+TEST(Limits, ManyUnknownFunctionsAreNamedInTime) {
+  std::string calls;
+  for (int i = 0; i < 10'000; ++i)
+    calls += "p if is_numbex" + std::to_string(i) + "(1)\n";
+  const auto many = Load(calls);
+  ASSERT_FALSE(many);
+  EXPECT_NE(many.error().message().find("and 9990 more"), std::string::npos)
+      << many.error().message();
+  EXPECT_FALSE(Load("p if " + std::string(1 << 20, 'x') + "(1)"));
+}
+
 TEST(Limits, PolicySize) {
   Options options;
   options.limits.policy_bytes = 1'000;

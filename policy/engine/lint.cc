@@ -98,7 +98,7 @@ class Linter {
     std::string best;
     std::size_t least = 4;
     for (const std::string& asked : lint_.asked) {
-      const std::size_t distance = EditDistance(name, asked);
+      const std::size_t distance = EditDistance(name, asked, least);
       if (distance < least) {
         least = distance;
         best = asked;
