@@ -76,6 +76,11 @@ TEST(DomainXml, IsValidForLibvirtsSchema) {
   ExpectValid(Xml(config));
 }
 
+TEST(DomainXml, TheFeaturesOfTheCpuAreNotReadOneByOne) {
+  for (const VmConfig& config : {Config(), SnpConfig()})
+    EXPECT_TRUE(Has(Xml(config), "<qemu:del capability='cpu-unavailable-features'/>"));
+}
+
 TEST(DomainXml, SnpIsValidForLibvirtsSchema) {
   VmConfig config = SnpConfig();
   ExpectValid(Xml(config));
@@ -91,7 +96,7 @@ TEST(DomainXml, SnpIsValidForLibvirtsSchema) {
 
 TEST(DomainXml, SnpLaunchSaysWhatIsMeasured) {
   const std::string xml = Xml(SnpConfig());
-  EXPECT_TRUE(Has(xml, "<domain type='kvm'>"));
+  EXPECT_TRUE(Has(xml, "<domain type='kvm' "));
   EXPECT_TRUE(Has(xml, "<launchSecurity type='sev-snp' kernelHashes='yes'>"));
   EXPECT_TRUE(Has(xml, "<policy>0x00030000</policy>"));
   EXPECT_TRUE(Has(xml, "<hostData>AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=</hostData>"));
@@ -126,7 +131,7 @@ TEST(DomainXml, SnpNeverFallsBack) {
 
 TEST(DomainXml, EmulatedVmHasNoLaunchSecurity) {
   const std::string xml = Xml(Config(), Accelerator::kTcg);
-  EXPECT_TRUE(Has(xml, "<domain type='qemu'>"));
+  EXPECT_TRUE(Has(xml, "<domain type='qemu' "));
   EXPECT_FALSE(Has(xml, "launchSecurity"));
   EXPECT_TRUE(Has(xml, "<source mode='bind' path='/run/kata-cc/test/agent.sock'/>"));
   EXPECT_TRUE(Has(xml, "name='org.kata-cc.agent.0'"));
