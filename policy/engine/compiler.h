@@ -54,8 +54,8 @@ struct CompiledQuery {
 
 class Compiler {
  public:
-  // Of ordering, in one policy or query: terms looked at, again for each try. A policy of 86 KB takes
-  // 7,000; a nest that is made for it would take 2 to the power of its depth.
+  // Of ordering, in one policy or query: terms looked at, again for each try. A policy of 86 KB
+  // takes 7,000; a nest that is made for it would take 2 to the power of its depth.
   static constexpr std::uint64_t kMostSteps = 1'000'000;
 
   Compiler(Program& program, const BuiltinTable& builtins)
