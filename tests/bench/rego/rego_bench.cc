@@ -86,7 +86,20 @@ double StepRate(policy::Engine& engine, const std::string& kind, const nlohmann:
   return static_cast<double>(engine.steps()) / Median(rounds);
 }
 
+// The recordings hold none of these; their policies answer them. As the agent asks: a shell's reads
+// and writes.
+std::map<std::string, nlohmann::json> StreamRequests() {
+  const nlohmann::json of_process = {{"container_id", std::string(64, 'c')}, {"exec_id", "exec1"}};
+  std::map<std::string, nlohmann::json> out = {{"ReadStreamRequest", of_process},
+                                               {"WriteStreamRequest", of_process},
+                                               {"CloseStdinRequest", of_process}};
+  out["ReadStreamRequest"]["len"] = 32768;
+  out["WriteStreamRequest"]["data"] = std::vector<int>(64, 'x');
+  return out;
+}
+
 int RunPeers(const std::vector<std::string>& folders) {
+  std::map<std::string, std::vector<double>> streams;
   std::map<std::string, std::vector<double>> times;
   std::vector<double> loads;
   std::vector<double> rates;
@@ -108,6 +121,13 @@ int RunPeers(const std::vector<std::string>& folders) {
       largest = text.size();
       largest_load = Median(own_loads);
     }
+    for (const auto& [kind, request] : StreamRequests()) {
+      for (int round = 0; round < kRounds; ++round) {
+        streams[kind].push_back(Microseconds([&, &kind = kind, &request = request] {
+          (void)engine->Query("agent_policy." + kind, request);
+        }));
+      }
+    }
     const auto lines = ReadLines(folder + "/requests.jsonl");
     for (std::size_t i = 0; i < lines.size(); ++i) {
       const std::string kind = lines[i].at("kind");
@@ -125,6 +145,8 @@ int RunPeers(const std::vector<std::string>& folders) {
   }
   std::printf("note largest_policy_bytes %zu\nnote largest_load_us %.1f\n", largest, largest_load);
   if (!rates.empty()) std::printf("note steps_per_us %.2f\n", Median(rates));
+  for (auto& [name, values] : streams)
+    std::printf("note %s %.1f\n", name.c_str(), Median(values));
   std::printf("figure load %.1f\n", Median(loads));
   for (auto& [name, values] : times)
     std::printf("figure %s %.1f\n", name.c_str(), Median(values));
