@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds the guest image: build.sh [--debug] AGENT SECRETS OUTPUT_DIR, of the programs kata-cc-agent and kata-cc-secrets.
+# Builds the guest image: build.sh [--debug] [--pinned MANIFEST] AGENT SECRETS OUTPUT_DIR, of the programs kata-cc-agent
+# and kata-cc-secrets.
 # OUTPUT_DIR gets vmlinuz, initrd.img, cmdline, manifest.json and sbom.spdx.json. With OVMF=FILE and
 # KATA_CCCTL=PROGRAM in the environment the manifest has the launch digests, too. The kernel, its modules and crun are
 # those of the installed Debian packages; the same packages and agent give the same bytes, whatever
 # the directory and the time. There is no shell and nothing else in it that is not listed here, unless
-# --debug: that image has busybox and a root shell on port 1026, and is for no pod with a secret.
+# --debug: that image has busybox and a root shell on port 1026, and is for no pod with a secret. With --pinned it takes
+# no package but in the version that MANIFEST, of the release that is built again, has.
 set -euo pipefail
 export LC_ALL=C
 umask 022
-debug=
+debug='' pinned=''
 [[ ${1:-} == --debug ]] && { debug=yes; shift; }
-[[ $# -eq 3 ]] || { echo "usage: build.sh [--debug] AGENT SECRETS OUTPUT_DIR" >&2; exit 2; }
+[[ ${1:-} == --pinned && $# -gt 1 ]] && { pinned=$(realpath "$2"); shift 2; }
+[[ $# -eq 3 ]] || { echo "usage: build.sh [--debug] [--pinned MANIFEST] AGENT SECRETS OUTPUT_DIR" >&2; exit 2; }
 agent=$(realpath "$1")
 secrets=$(realpath "$2")
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -108,6 +111,18 @@ for module in "${modules[@]}"; do
   done <<<"$depends"
 done
 add /lib/modules/kata-cc.list "$list" 644 kata-cc "$(cat "$here/../../VERSION")"
+
+packages_of() {  # "package version" a line, of a manifest
+  sed -n 's/.*"package": "\([^"]*\)", "version": "\([^"]*\)".*/\1 \2/p' "$1" | sort -u
+}
+if [[ $pinned ]]; then
+  packages_of "$pinned" >"$work/pinned"
+  [[ -s $work/pinned ]] || die "$pinned: a manifest with no packages"
+  (cut -f2,3 "$work/files"; printf '%s\t%s\n' "$image_package" "$(version_of "$image_package")") |
+    tr '\t' ' ' | sort -u >"$work/here"
+  { diff "$work/pinned" "$work/here" || true; } | sed -n 's/^</build.sh: pinned:/p; s/^>/build.sh: here:  /p' >"$work/others"
+  [[ ! -s $work/others ]] || { cat "$work/others" >&2; die "other packages than in $pinned"; }
+fi
 
 find "$root" -exec touch --no-dereference --date=@0 {} +
 (cd "$root" && find . -mindepth 1 -print | sort |

@@ -14,7 +14,8 @@ fail() { echo "build_test.sh: $*" >&2; exit 1; }
 "$here/build.sh" "$static" "$static" "$work/one"
 mkdir -p "$work/elsewhere/deep"
 cp "$static" "$work/elsewhere/deep/agent"
-(umask 077 && cd "$work/elsewhere" && TZ=Asia/Tokyo "$here/build.sh" deep/agent deep/agent "$work/two")
+(umask 077 && cd "$work/elsewhere" && TZ=Asia/Tokyo "$here/build.sh" --pinned "$work/one/manifest.json" \
+  deep/agent deep/agent "$work/two")
 for file in vmlinuz initrd.img cmdline sbom.spdx.json manifest.json; do
   cmp "$work/one/$file" "$work/two/$file" || fail "$file: two builds differ"
 done
@@ -74,6 +75,14 @@ digest_of() {
 if "$ctl" image verify "$work/debug" >"$work/found"; then fail "image verify: took a debug image"; fi
 [[ $(cat "$work/found") == "debug: the image has a root shell for whoever reaches it: not a release"* ]] ||
   fail "image verify: $(cat "$work/found")"
+
+# Built again with a package in another version than the release's: it says which.
+crun=$(dpkg-query -W -f '${Version}' crun)
+sed "s/\"version\": \"$crun\"/\"version\": \"0.0.1\"/" "$work/one/manifest.json" >"$work/older.json"
+"$here/build.sh" --pinned "$work/older.json" "$static" "$static" "$work/bad" 2>"$work/error" &&
+  fail "a package in another version was taken"
+[[ $(cat "$work/error") == *"pinned: crun 0.0.1"*"here:   crun $crun"*"other packages than in"* ]] ||
+  fail "unexpected: $(cat "$work/error")"
 
 "$here/build.sh" "$dynamic" "$static" "$work/bad" 2>"$work/error" && fail "a dynamic agent was taken"
 grep -q 'not statically linked' "$work/error" || fail "unexpected: $(cat "$work/error")"
