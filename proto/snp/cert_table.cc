@@ -84,7 +84,7 @@ std::string CertTypeName(const Guid& guid) {
     if (type.guid == hex) return std::string(type.name);
   }
   std::string text = hex;
-  for (const std::size_t at : {8, 13, 18, 23})
+  for (const std::size_t at : {8U, 13U, 18U, 23U})
     text.insert(at, "-");
   return text;
 }

@@ -104,6 +104,18 @@ assert bytes(report["report_data"]).rstrip(b"\0") == b"hello", "report data"
 PYTHON
 }
 
+# Not in the guest's console either, of the pod that still runs.
+the_secret_is_in_no_log() {
+  local state log text
+  state=$(dirname "$(grep -lsF "$STACK" /run/kata-cc/*/sandbox.json)")
+  for log in "$STACK/containerd/containerd.log" "$work/broker.log" "$state/console.log"; do
+    [[ -s $log ]]
+    for text in "$(<"$work/secret")" "$(head -c 30 "$work/secret" | base64)"; do
+      must_fail grep -qaF -- "$text" "$log"
+    done
+  done
+}
+
 what_the_policy_does_not_name_is_refused_by_the_local_api() {
   expect "another resource" "$(exec_in attested sh -c "$ask_api" /cdh/resource/default/key/2)" 'HTTP/1.1 403 *'
   expect "a token" "$(exec_in attested sh -c "$ask_api" '/aa/token?token_type=kbs')" 'HTTP/1.1 403 *'
@@ -163,6 +175,7 @@ run_cases a_verified_pod_runs_under_the_policy_of_the_report unverified_layers_a
   the_keys_are_of_this_installation_and_verify_no_report_by_themselves \
   a_workload_gets_its_secret_by_the_guests_evidence a_sealed_secret_in_the_environment_is_open \
   a_sealed_file_is_open_and_again_when_it_changes \
-  the_report_in_the_guest_has_the_reference_values what_the_policy_does_not_name_is_refused_by_the_local_api \
+  the_report_in_the_guest_has_the_reference_values the_secret_is_in_no_log \
+  what_the_policy_does_not_name_is_refused_by_the_local_api \
   another_kernel_command_line_gets_no_secret another_initrd_gets_no_secret_and_opens_no_sealed_one \
   another_guest_policy_gets_no_secret another_policy_or_initdata_gets_no_secret nothing_is_left

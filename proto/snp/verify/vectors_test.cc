@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -124,6 +125,49 @@ TEST_P(SnpBitsTest, EverySingleBitOfARealReportCounts) {
     EXPECT_EQ(bit / 8 >= kSignedSize + 2 * kScalarSize,
               ToSet(verdict.failed_checks) == Names{"sig_reserved_nonzero"})
         << bit;
+  }
+}
+
+// The rest of the report is as it was signed, so that the signature alone is at fault.
+TEST_F(SnpVectorsTest, ASignatureWithANumberOutOfItsRangeIsRefused) {
+  const json vectors = ReadJson("reports.json");
+  json real;
+  for (const json& vector : vectors["cases"]) {
+    if (vector["id"] == "turin-v5-tav") real = vector;
+  }
+  const Bytes report = ReadReport(real);
+  const Cert vek = LoadCert(real["vek"]);
+  ASSERT_TRUE(VerifyReportByKey(report, vek).valid());
+  // The order of P-384's group, and what is beside it, little endian.
+  Bytes order = *HexDecode(
+      "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc5"
+      "2973");
+  std::reverse(order.begin(), order.end());
+  order.resize(kScalarSize);
+  Bytes more = order;
+  ++more[0];
+  Bytes less = order;
+  --less[0];
+  Bytes one(kScalarSize);
+  one[0] = 1;
+  for (const std::size_t offset : {kSignedSize, kSignedSize + kScalarSize}) {
+    for (const Bytes& number :
+         {Bytes(kScalarSize), one, less, order, more, Bytes(kScalarSize, 0xff)}) {
+      Bytes changed = report;
+      std::copy(number.begin(), number.end(),
+                changed.begin() + static_cast<std::ptrdiff_t>(offset));
+      EXPECT_EQ(VerifyReportByKey(changed, vek).failed_checks,
+                std::vector<std::string>{"report_sig"});
+    }
+    // The same number but for a multiple of the order, where 72 bytes have room for it.
+    Bytes sum = report;
+    unsigned carry = 0;
+    for (std::size_t i = 0; i < kScalarSize; ++i) {
+      carry += unsigned{sum[offset + i]} + order[i];
+      sum[offset + i] = static_cast<std::uint8_t>(carry);
+      carry >>= 8;
+    }
+    EXPECT_EQ(VerifyReportByKey(sum, vek).failed_checks, std::vector<std::string>{"report_sig"});
   }
 }
 
