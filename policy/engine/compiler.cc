@@ -17,8 +17,7 @@ constexpr std::size_t kMostErrors = 10;
 }  // namespace
 
 std::size_t EditDistance(std::string_view a, std::string_view b, std::size_t most) {
-  const auto [shorter, longer] = std::minmax(a.size(), b.size());
-  if (longer - shorter > most) return most + 1;
+  if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) > most) return most + 1;
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
   for (std::size_t i = 0; i < a.size(); ++i) {
