@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/storage/beneath.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 
 #include <cerrno>
 #include <climits>
+#include <memory>
 
 #include "base/retry.h"
 
@@ -27,6 +29,18 @@ Result<UniqueFd> OpenAt(const UniqueFd& root, const std::string& relative, int f
     return Error(Code::kInvalidArgument, relative + ": a link or a file is on the way");
   }
   return ErrnoError(errno, relative);
+}
+
+constexpr int kDeepest = 16;  // Each level holds a descriptor.
+
+void Remove(const UniqueFd& parent, const std::string& name, int level) {
+  if (::unlinkat(parent.get(), name.c_str(), 0) == 0 || errno != EISDIR || level > kDeepest) return;
+  if (const auto directory = OpenAt(parent, name, O_RDONLY | O_DIRECTORY)) {
+    const auto names = NamesIn(*directory);
+    for (const std::string& inside : names ? *names : std::vector<std::string>())
+      Remove(*directory, inside, level + 1);
+  }
+  ::unlinkat(parent.get(), name.c_str(), AT_REMOVEDIR);
 }
 
 }  // namespace
@@ -78,6 +92,23 @@ Result<UniqueFd> MakeDirectoriesBeneath(const UniqueFd& root, const std::string&
     current = TRY(OpenAt(current, component, O_PATH | O_DIRECTORY));
   }
   return current;
+}
+
+Result<std::vector<std::string>> NamesIn(const UniqueFd& directory) {
+  UniqueFd own = TRY(OpenAt(directory, "", O_RDONLY | O_DIRECTORY));
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(own.get()), ::closedir);
+  if (!stream) return ErrnoError(errno, "directory");
+  (void)own.Release();
+  std::vector<std::string> names;
+  while (const dirent* const entry = ::readdir(stream.get())) {
+    std::string name = static_cast<const char*>(entry->d_name);
+    if (name != "." && name != "..") names.push_back(std::move(name));
+  }
+  return names;
+}
+
+void RemoveBeneath(const UniqueFd& parent, const std::string& name) {
+  Remove(parent, name, 0);
 }
 
 std::string PathOf(const UniqueFd& fd) {

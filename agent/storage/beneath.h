@@ -8,6 +8,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -25,6 +26,13 @@ Result<UniqueFd> OpenBeneath(const UniqueFd& root, const std::string& relative, 
 // Makes the directories that are missing, and opens the last one (O_PATH).
 Result<UniqueFd> MakeDirectoriesBeneath(const UniqueFd& root, const std::string& relative,
                                         mode_t mode);
+
+// Removes a file, or a directory with all that is in it, through no link; what does not go (too
+// deep, in use) stays.
+void RemoveBeneath(const UniqueFd& parent, const std::string& name);
+
+// The names in a directory, in no order.
+Result<std::vector<std::string>> NamesIn(const UniqueFd& directory);
 
 // A name for what fd is open on, good while fd is open, in this process and its children.
 std::string PathOf(const UniqueFd& fd);

@@ -32,6 +32,36 @@ Result<void> WriteAt(const UniqueFd& file, std::string_view data, std::int64_t o
   return {};
 }
 
+constexpr std::string_view kDataLink = "..data";
+
+// "" when there is no such link.
+std::string TargetOf(const UniqueFd& parent, const std::string& name) {
+  std::string target(PATH_MAX, '\0');
+  const ssize_t n = ::readlinkat(parent.get(), name.c_str(), target.data(), target.size());
+  target.resize(n < 0 ? 0 : static_cast<std::size_t>(n));
+  return target;
+}
+
+// What kubelet does once a volume's `..data` leads to current: the directories of other generations
+// go, and the names of files that current does not have.
+void RemoveOldGenerations(const UniqueFd& volume, const std::string& current) {
+  if (current.find('/') != std::string::npos) return;
+  const auto directory = OpenBeneath(volume, current, O_PATH | O_DIRECTORY);
+  const auto names = NamesIn(volume);
+  if (!directory || !names) return;
+  for (const std::string& name : *names) {
+    struct stat status = {};
+    if (name == current || ::fstatat(volume.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+      continue;
+    if (S_ISDIR(status.st_mode) && name.starts_with("..")) RemoveBeneath(volume, name);
+    if (!S_ISLNK(status.st_mode) || TargetOf(volume, name) != std::string(kDataLink) + "/" + name)
+      continue;
+    if (::fstatat(directory->get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 &&
+        errno == ENOENT)
+      ::unlinkat(volume.get(), name.c_str(), 0);
+  }
+}
+
 // -1 is no owner: it would mean "leave as it is".
 Result<void> CheckOwner(const grpc::CopyFileRequest& request) {
   if (request.uid() < 0 || request.gid() < 0) return Refused("a negative owner");
@@ -186,9 +216,11 @@ Result<void> FileCopier::MakeLink(const grpc::CopyFileRequest& request, const Un
   if (::symlinkat(target.c_str(), root_.get(), temporary.c_str()) != 0) {
     return ErrnoError(errno, "copy file: symlink");
   }
+  const std::string before = name == kDataLink ? TargetOf(parent, name) : std::string();
   const bool owned = ::fchownat(root_.get(), temporary.c_str(), static_cast<uid_t>(request.uid()),
                                 static_cast<gid_t>(request.gid()), AT_SYMLINK_NOFOLLOW) == 0;
   if (owned && ::renameat(root_.get(), temporary.c_str(), parent.get(), name.c_str()) == 0) {
+    if (!before.empty() && before != target) RemoveOldGenerations(parent, target);
     return {};
   }
   const int error = errno;

@@ -26,7 +26,8 @@ class FileCopier {
   // Files go below directory, which is made if missing; nothing else may be.
   static Result<std::unique_ptr<FileCopier>> Create(std::string directory);
 
-  // Regular files, directories and symbolic links, by file_mode's type as the policy saw it.
+  // Regular files, directories and symbolic links, by file_mode's type as the policy saw it. A link
+  // `..data` that replaces another ends what kubelet's older generations have left beside it.
   // InvalidArgument for other kinds, for a path outside or through a link, and for sizes and
   // offsets that contradict each other: the pieces come in order, without gaps, and add up to
   // file_size.

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <filesystem>
 #include <limits>
+#include <set>
 #include <thread>
 
 #include "base/file.h"
@@ -82,6 +83,43 @@ TEST_F(CopyFileTest, MakesFilesDirectoriesAndLinks) {
   EXPECT_EQ(Content("vol/key"), "new value");
   ASSERT_EQ(::stat((root_ + "/vol/..2027").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode, S_IFDIR | 0750U) << "the mode for parents";
+}
+
+TEST_F(CopyFileTest, OldGenerationsOfAVolumeGoWithTheNewLink) {
+  const auto link = [&](const std::string& name, const std::string& target) {
+    return CodeOf(Request(name, target, S_IFLNK | 0777)) == Code{0};
+  };
+  ASSERT_TRUE(copier_->Copy(Request("vol/..1/kept", "old")));
+  ASSERT_TRUE(copier_->Copy(Request("vol/..1/dropped", "old")));
+  ASSERT_TRUE(copier_->Copy(Request("vol/..1/sub/deep/file", "old")));
+  ASSERT_TRUE(link("vol/..1/out", dir_ + "/outside"));
+  ASSERT_TRUE(link("vol/..data", "..1"));
+  for (const char* name : {"kept", "dropped", "sub"})
+    ASSERT_TRUE(link("vol/" + std::string(name), "..data/" + std::string(name)));
+  ASSERT_TRUE(link("vol/other", "elsewhere"));
+  ASSERT_TRUE(copier_->Copy(Request("vol/plain", "stays")));
+  ASSERT_TRUE(copier_->Copy(Request("vol/..half/kept", "of an update that was cut short")));
+  ASSERT_TRUE(copier_->Copy(Request("vol/..2/kept", "new")));
+  EXPECT_EQ(Content("vol/kept"), "old");
+  ASSERT_TRUE(link("vol/..data", "..2"));
+  EXPECT_EQ(Content("vol/kept"), "new");
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(root_ + "/vol"))
+    names.insert(entry.path().filename());
+  EXPECT_EQ(names, (std::set<std::string>{"..2", "..data", "kept", "other", "plain"}));
+}
+
+TEST_F(CopyFileTest, ALinkThatLeadsToNoGenerationRemovesNothing) {
+  const auto link = [&](const std::string& target) {
+    return CodeOf(Request("vol/..data", target, S_IFLNK | 0777)) == Code{0};
+  };
+  ASSERT_TRUE(copier_->Copy(Request("vol/..1/key", "old")));
+  ASSERT_TRUE(link("..1"));
+  for (const std::string& target : {std::string("..2"), dir_ + "/outside", std::string("../.."),
+                                    std::string("../../outside"), std::string("..1/key")}) {
+    ASSERT_TRUE(link(target)) << target;
+    EXPECT_EQ(Content("vol/..1/key"), "old") << target;
+  }
 }
 
 TEST_F(CopyFileTest, AnEmptyFileIsOne) {

@@ -84,7 +84,7 @@ void VolumeWatch::Watch(const std::string& container_id, const GuestCopy& copy) 
   if (watch < 0) return warn(std::strerror(errno));
   const int key = next_key_++;
   keys_[watch].insert(key);
-  watched_[key] = {container_id, copy, false, kRetries};
+  watched_[key] = {.container_id = container_id, .copy = copy, .retries_left = kRetries};
   // What changed between the first copy and the watch.
   Schedule(key, settle_);
 }
@@ -121,19 +121,30 @@ void VolumeWatch::Schedule(int key, std::chrono::milliseconds delay) {
 void VolumeWatch::Update(int key) {
   const auto found = watched_.find(key);
   if (found == watched_.end()) return;
-  found->second.scheduled = false;
-  pool_.Post([self = shared_from_this(), key, copy = found->second.copy] {
-    Result<void> copied = self->copy_(copy);
-    if (copied) return;
-    Log(LogLevel::kWarn, "update of a volume did not reach the guest",
-        {{field::kPath, copy.guest_path}, {field::kError, copied.error().message()}});
-    // kubelet may have replaced it once more meanwhile.
-    self->reactor_.Post([self, key] {
-      const auto again = self->watched_.find(key);
-      if (again == self->watched_.end() || again->second.retries_left-- <= 0) return;
-      self->Schedule(key, kRetryPause);
-    });
+  Watched& watched = found->second;
+  watched.scheduled = false;
+  if (watched.copying) {
+    watched.again = true;
+    return;
+  }
+  watched.copying = true;
+  pool_.Post([self = shared_from_this(), key, copy = watched.copy] {
+    const Result<void> copied = self->copy_(copy);
+    if (!copied)
+      Log(LogLevel::kWarn, "update of a volume did not reach the guest",
+          {{field::kPath, copy.guest_path}, {field::kError, copied.error().message()}});
+    self->reactor_.Post([self, key, ok = bool(copied)] { self->OnCopied(key, ok); });
   });
+}
+
+void VolumeWatch::OnCopied(int key, bool copied) {
+  const auto found = watched_.find(key);
+  if (found == watched_.end()) return;
+  Watched& watched = found->second;
+  watched.copying = false;
+  // kubelet may have replaced it once more meanwhile.
+  if (std::exchange(watched.again, false)) return Schedule(key, settle_);
+  if (!copied && watched.retries_left-- > 0) Schedule(key, kRetryPause);
 }
 
 }  // namespace kata_cc::shim

@@ -38,6 +38,8 @@ class VolumeWatch : public std::enable_shared_from_this<VolumeWatch> {
     std::string container_id;
     GuestCopy copy;
     bool scheduled = false;
+    bool copying = false;  // One at a time: an older copy must not end after a newer one.
+    bool again = false;
     int retries_left = 0;
   };
 
@@ -49,6 +51,7 @@ class VolumeWatch : public std::enable_shared_from_this<VolumeWatch> {
   void OnEvents();
   void Schedule(int key, std::chrono::milliseconds delay);
   void Update(int key);
+  void OnCopied(int key, bool copied);
 
   Reactor& reactor_;
   WorkerPool& pool_;
