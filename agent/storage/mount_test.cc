@@ -46,5 +46,15 @@ TEST(ScratchBudget, SharesNeverExceedTheTotalAndComeBack) {
   EXPECT_EQ(budget.Take(1000 * kMiB).bytes(), 32 * kMiB);
 }
 
+TEST(ScratchBudget, ASizeIsKeptUnlessTheMachineHasLess) {
+  const ScratchBudget budget(std::uint64_t{64} << 20);
+  for (const char* kept :
+       {"1", "65536", "67108864", "64m", "65536k", "65536K", "50%", "", "x", "-1", "1x", "1kk"})
+    EXPECT_EQ(budget.Bound(kept), kept);
+  for (const char* over : {"0", "0k", "67108865", "65m", "1g", "1T", "18446744073709551615",
+                           "99999999999999999999", "99999999999999999999k"})
+    EXPECT_EQ(budget.Bound(over), "67108864") << over;
+}
+
 }  // namespace
 }  // namespace kata_cc::agent

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <string_view>
+#include <system_error>
 
 namespace kata_cc::agent {
 namespace {
@@ -24,6 +27,20 @@ ScratchBudget::Share ScratchBudget::Take(std::uint64_t wanted) {
   const std::uint64_t taken = std::min(wanted, *left / 2) / kPageBytes * kPageBytes;
   *left -= taken;
   return {left_, taken};
+}
+
+std::string ScratchBudget::Bound(const std::string& size) const {
+  std::uint64_t bytes = 0;
+  const char* const end = size.data() + size.size();
+  const auto [rest, error] = std::from_chars(size.data(), end, bytes);
+  if (rest == size.data()) return size;  // The kernel says what it thinks of it.
+  const std::string_view suffix(rest, static_cast<std::size_t>(end - rest));
+  constexpr std::string_view kSuffixes = "kmgt";
+  const auto power =
+      suffix.empty() ? 0 : kSuffixes.find(static_cast<char>(suffix.front() | 0x20)) + 1;
+  if (suffix.size() > 1 || power > kSuffixes.size()) return size;
+  const bool fits = error == std::errc() && bytes > 0 && bytes <= total_bytes_ >> (10 * power);
+  return fits ? size : std::to_string(total_bytes_);
 }
 
 ScratchBudget::Share::~Share() {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "base/result.h"
@@ -16,10 +17,13 @@ namespace kata_cc::agent {
 class ScratchBudget {
  public:
   explicit ScratchBudget(std::uint64_t total_bytes)
-      : left_(std::make_shared<Synced<std::uint64_t>>(total_bytes)) {}
+      : total_bytes_(total_bytes), left_(std::make_shared<Synced<std::uint64_t>>(total_bytes)) {}
 
   // Half of the machine's memory.
   static Result<ScratchBudget> OfMachine();
+
+  // A size as tmpfs takes it: itself, or the total in bytes where it is more or says no limit (0).
+  std::string Bound(const std::string& size) const;
 
   // Until it is dropped.
   class Share {
@@ -42,6 +46,7 @@ class ScratchBudget {
   Share Take(std::uint64_t wanted);
 
  private:
+  std::uint64_t total_bytes_;
   std::shared_ptr<Synced<std::uint64_t>> left_;
 };
 

@@ -337,10 +337,9 @@ Result<StorageTable::Mounted> StorageTable::MountTmpfs(const grpc::Storage& stor
   if (const auto text = TakeOption(options, "mode")) mode = TRY(ParseId(*text, 8));
   const std::string type = storage.fstype() == "hugetlbfs" ? "hugetlbfs" : "tmpfs";
   Mounted mounted;
-  const bool sized = std::any_of(options.begin(), options.end(), [](const std::string& option) {
-    return option.starts_with("size=");
-  });
-  if (!sized && type == "tmpfs") {
+  if (const auto size = type == "tmpfs" ? TakeOption(options, "size") : std::nullopt) {
+    options.push_back("size=" + budget_.Bound(*size));
+  } else if (type == "tmpfs") {
     auto share = budget_.Take(std::uint64_t{1} << 40);
     options.push_back("size=" + std::to_string(share.bytes()));
     mounted.parts.push_back(std::make_unique<SharePart>(std::move(share)));

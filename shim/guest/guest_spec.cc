@@ -61,6 +61,8 @@ Result<void> TranslateMounts(const GuestSpecOptions& options, GuestSpec* guest) 
       guest->storages.push_back(
           TRY_CONTEXT(EmptyDirStorage(source, options.sandbox_id, options.empty_dirs),
                       "mount " + mount.destination()));
+      if (guest->storages.back().driver() == kBlockDriver)
+        guest->disk_dirs[guest->storages.back().source()] = source;
       mount.set_source(guest->storages.back().mount_point());
       continue;
     }

@@ -3,6 +3,7 @@
 // CreateContainer (virtcontainers constrainGRPCSpec), so that policies written for it fit.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct GuestSpec {
   bool sandbox_pidns = false;           // The container joins the sandbox's pid namespace.
   std::vector<GuestCopy> copies;        // In the order of the mounts that use them.
   std::vector<grpc::Storage> storages;  // Of emptyDirs.
+  std::map<std::string, std::string>
+      disk_dirs;  // The host's directory, by an encrypted one's serial.
   std::vector<HostDevice> devices;
 };
 

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -145,6 +146,7 @@ class Sandbox : public std::enable_shared_from_this<Sandbox> {
   void OnVmLost(const std::string& why);
   void EndIfOver();
   void EndUvm();
+  void RemoveDisks(const Config& config);
   void OomLoop();
 
   static Result<std::shared_ptr<Container>> FindContainer(TableLock& table, const std::string& id);
@@ -166,6 +168,7 @@ class Sandbox : public std::enable_shared_from_this<Sandbox> {
   const SandboxOptions options_;
   std::atomic<bool> cancel_create_ = false;
   PodDisks pod_disks_;
+  Synced<std::set<std::string>> volume_disks_;  // Of encrypted emptyDirs, on the host.
   std::shared_ptr<VolumeWatch> volume_watch_;
   Synced<Table> table_;
 };

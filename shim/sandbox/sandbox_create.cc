@@ -22,6 +22,7 @@
 namespace kata_cc::shim {
 namespace {
 
+constexpr char kVolumeDisk[] = "disk.img";     // Kata's name.
 constexpr std::size_t kMaxHostnameBytes = 64;  // The kernel's limit.
 
 Result<void> WriteFile(const std::string& path, const std::string& bytes) {
@@ -342,7 +343,8 @@ Result<VmDisk> Sandbox::EncryptedDisk(const Config& config, const std::string& s
   return disk;
 }
 
-// An emptyDir's disk stays until the VM's end: the next container finds its files there.
+// An emptyDir's disk stays until the VM's end: the next container finds its files there. It lies in
+// the emptyDir, where kubelet measures what a pod uses.
 Result<void> Sandbox::AttachVolumes(Creation* creation, const GuestSpec& guest) {
   const Config& config = creation->config;
   if (HasEncryptedScratch(*creation)) {
@@ -352,7 +354,11 @@ Result<void> Sandbox::AttachVolumes(Creation* creation, const GuestSpec& guest) 
   }
   for (const grpc::Storage& volume : guest.storages) {
     if (volume.driver() != kBlockDriver) continue;
-    const VmDisk disk = TRY(EncryptedDisk(config, volume.source()));
+    const VmDisk disk{.id = volume.source(),
+                      .path = guest.disk_dirs.at(volume.source()) + "/" + kVolumeDisk,
+                      .read_only = false};
+    volume_disks_.Lock()->insert(disk.path);
+    (void)TRY(MakeEmptyDisk(disk.path, std::uint64_t{config.scratch_size_mib} << 20));
     (void)TRY(pod_disks_.Attach(*creation->uvm, {disk}));
   }
   std::vector<VmDisk> devices;
@@ -417,8 +423,7 @@ void Sandbox::UndoCreate(Creation* creation) {
   if (creation->boots) {
     if (creation->uvm) creation->uvm->Stop();
     if (creation->network) Disconnect(creation->network->netns());
-    std::error_code ignored;
-    if (creation->uvm) std::filesystem::remove_all(DiskDir(creation->config), ignored);
+    if (creation->uvm) RemoveDisks(creation->config);
     auto table = table_.Lock();
     table->stage = Stage::kGone;
     table->uvm = nullptr;

@@ -170,13 +170,13 @@ void Sandbox::EndUvm() {
   volume_watch_->Stop();
   std::shared_ptr<Uvm> uvm;
   std::vector<std::shared_ptr<ProcessIo>> streams;
-  std::string disk_dir;
+  std::optional<Config> config;
   NetworkNamespace netns;
   {
     auto table = table_.Lock();
     uvm = table->uvm;
     netns = table->netns;
-    if (table->config) disk_dir = DiskDir(*table->config);
+    config = table->config;
     for (const auto& [id, container] : table->containers) {
       if (container->init->io) streams.push_back(container->init->io);
       for (const auto& [exec_id, exec] : container->execs)
@@ -196,11 +196,17 @@ void Sandbox::EndUvm() {
     uvm->Stop();
     Disconnect(netns);
   }
-  std::error_code ignored;
-  if (!disk_dir.empty()) std::filesystem::remove_all(disk_dir, ignored);
+  if (config) RemoveDisks(*config);
   auto table = table_.Lock();
   table->stage = Stage::kGone;
   table->uvm = nullptr;
+}
+
+void Sandbox::RemoveDisks(const Config& config) {
+  std::error_code ignored;
+  std::filesystem::remove_all(DiskDir(config), ignored);
+  for (const std::string& disk : std::exchange(*volume_disks_.Lock(), {}))
+    std::filesystem::remove(disk, ignored);
 }
 
 void Sandbox::Disconnect(const NetworkNamespace& netns) {
