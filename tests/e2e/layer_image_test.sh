@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# layer_image_test.sh BUILD_DIR: layer images beside what containerd's own unpacker, the kernel,
-# fsck.erofs and veritysetup make of the same layers. Needs root (loop mounts).
+# layer_image_test.sh BUILD_DIR: layer images beside the tree that their tar was made of, as the kernel,
+# fsck.erofs and veritysetup read them. Needs root (loop mounts). Beside containerd's own unpacker:
+# snapshotter_test.sh.
 set -euo pipefail
 build=$(realpath "$1")
 ctl=$build/shim/ctl/kata-ccctl
@@ -15,15 +16,8 @@ mkdir "$work/tree" "$work/mnt" "$work/out" "$work/plain"
 
 say() { printf '== %s\n' "$*" >&2; }
 
-# Every attribute of every file, one a line.
-describe() {
-  local root=$1
-  (cd "$root" && find . -mindepth 1 -printf '%P|%y|%m|%U|%G|%s|%n|%l|%T@\n' |
-    sed -E 's/^(([^|]*\|d(\|[^|]*){3})\|)[^|]*/\1/' | LC_ALL=C sort) # No sizes of directories.
-  (cd "$root" && find . -mindepth 1 \( -type b -o -type c \) -exec stat -c '%n %t:%T' {} + | LC_ALL=C sort)
-  (cd "$root" && find . -mindepth 1 -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
-  (cd "$root" && getfattr -R -P -h -d -m - -e hex . 2>/dev/null)
-}
+# shellcheck source=tests/e2e/describe.sh
+. "$(dirname "$0")/describe.sh"
 
 say "a tree with everything a layer can hold"
 (
@@ -88,6 +82,11 @@ tar --xattrs --xattrs-include='*' --format=pax -b 100 --no-recursion -C "$work/t
   --null -T "$work/names" -cf "$work/reverse.tar" 2>/dev/null
 bsdtar --format=pax -C "$work/tree" -cf "$work/bsd.tar" . 
 for file in pax.tar.gz pax.tar.zst reverse.tar bsd.tar; do same "$work/$file"; done
+
+say "a bar on a terminal, and only there"
+output=$(TERM=dumb script -qec "'$ctl' layer hash '$work/pax.tar'" /dev/null)
+[[ $output == *"layer 1 of 1 ["*"] "*" of "*" MiB"*"$first"* ]] || { echo "no bar: $output" >&2; exit 1; }
+[[ -z $("$ctl" layer hash "$work/pax.tar" 2>&1 >/dev/null) ]]
 
 say "a flipped bit of data or tree is found by veritysetup"
 blocks=$(jq -r '.[0].data_blocks' "$work/result.json")

@@ -16,6 +16,8 @@ done
 STACK=$(mktemp -d /tmp/kata-cc-snapshotter.XXXXXX)
 # shellcheck source=tests/e2e/cases.sh
 . "$here/cases.sh"
+# shellcheck source=tests/e2e/describe.sh
+. "$here/describe.sh"
 registry_port=$((20000 + $$ % 20000))
 image=docker.io/library/kata-cc-layers:1
 pulled=localhost:$registry_port/kata-cc-layers:1
@@ -154,10 +156,104 @@ runc_runs_on_it_with_users_and_whiteouts() {
   # The sleep: ctr may miss the output of a process that ends at once.
   expect "a user by name" "$(c -n import run --rm --snapshotter kata-cc "$image" user \
     sh -c 'id -u; sleep 0.3')" 1000
+  # containerd 1.6 has no such option.
+  if ctr run --help | grep -q -- '--user'; then
+    expect "a user of ctr run" "$(c -n import run --rm --snapshotter kata-cc --user app "$image" user-u \
+      sh -c 'id -u; sleep 0.3')" 1000
+  fi
   expect "a whiteout" "$(c -n import run --rm --snapshotter kata-cc "$image" gone \
     sh -c '[ -e /etc/group ] || echo gone; sleep 0.3')" gone
   expect "an upper file" "$(c -n import run --rm --snapshotter kata-cc "$image" file \
     sh -c 'cat /var/lib/deep/down/file; sleep 0.3')" two
+}
+
+kata_ccctl_reads_exports_and_layouts() {
+  local work=$STACK/export
+  mkdir "$work"
+  c -n import images export "$work/export.tar" "$image"
+  expect "root hashes of an export" "$("$ctl" layer hash --json "$work/export.tar" | jq -r '.[].root_hash')" \
+    "$(<"$STACK/expected")"
+  mkdir "$work/layout"
+  tar -C "$work/layout" -xf "$work/export.tar"
+  rm -f "$work/layout/manifest.json" # Docker's.
+  expect "root hashes of an OCI layout" "$("$ctl" layer hash --json "$work/layout" | jq -r '.[].root_hash')" \
+    "$(<"$STACK/expected")"
+}
+
+# A layer of all that is odd, on another: what containerd unpacked beside what the image shows.
+make_odd_layer() {
+  local work=$STACK/odd
+  mkdir -p "$work/base/gone" "$work/base/opaque" "$work/tree/opaque" "$work/tree/usr/bin" "$work/archive"
+  touch "$work/base/gone/file" "$work/base/opaque/lower" "$work/base/kept"
+  tar -C "$work/base" --format=pax -cf "$work/archive/0.tar" .
+  cd "$work/tree"
+  head -c 300000 /dev/urandom >usr/bin/tool
+  chmod 4755 usr/bin/tool
+  ln usr/bin/tool usr/bin/tool-again
+  ln -s ../usr/bin/tool usr/link
+  cp usr/bin/tool usr/bin/capable && setcap cap_net_raw+ep usr/bin/capable # With a link containerd loses it.
+  setfattr -n user.note -v hello usr
+  echo text >"$(printf 'n%.0s' {1..255})"
+  mkdir -p "deep/$(printf 'd%.0s' {1..200})/$(printf 'e%.0s' {1..200})"
+  chown 70000:4000000000 n* && chown -h 123456:70007 usr/link
+  touch -d '2001-02-03 04:05:06.123456789' n* && touch -h -d '2001-02-03 04:05:06.987654321' usr/link
+  touch -d '2150-01-01' deep
+  mknod dev-c c 1 3 && mknod dev-b b 259 70000 && mkfifo pipe
+  truncate -s 20M sparse && printf middle | dd of=sparse bs=1 seek=5000000 conv=notrunc status=none
+  touch .wh.gone opaque/.wh..wh..opq opaque/upper
+  tar --xattrs --xattrs-include='*' --format=pax --sparse -cf "$work/archive/1.tar" .
+  # Entries for the second time: another file, another kind, other attributes, a link to what is new.
+  python3 - "$work/archive/1.tar" <<'PY'
+import io, sys, tarfile
+def entry(name, kind=tarfile.REGTYPE, data=b"", **attributes):
+    info = tarfile.TarInfo(name)
+    info.type, info.size, info.mtime = kind, len(data), 1234567890.25
+    for key, value in attributes.items():
+        setattr(info, key, value)
+    archive.addfile(info, io.BytesIO(data))
+with tarfile.open(sys.argv[1], "a", format=tarfile.PAX_FORMAT) as archive:
+    for data in (b"first", b"second, and longer", b"third"):
+        entry("twice", data=data, mode=0o600)
+    entry("was-a-file", data=b"gone"); entry("was-a-file", tarfile.DIRTYPE, mode=0o711)
+    entry("was-a-file/inside", data=b"inside")
+    entry("was-a-link", tarfile.SYMTYPE, linkname="usr"); entry("was-a-link", data=b"a file")
+    entry("usr/bin", tarfile.DIRTYPE, mode=0o1775, uid=9, gid=10)
+    entry("first", data=b"one", mode=0o644); entry("second", tarfile.LNKTYPE, linkname="first")
+    entry("first", data=b"replaced", mode=0o640)
+    entry("to-usr", tarfile.SYMTYPE, linkname="usr"); entry("to-usr/through", data=b"a parent that is a link")
+PY
+}
+
+the_image_is_what_containerd_unpacked() {
+  local work=$STACK/odd record id
+  (make_odd_layer)
+  jq -n '{architecture: "amd64", os: "linux", config: {}, rootfs: {type: "layers", diff_ids: $ARGS.positional}}' --args \
+    "sha256:$(sha256sum "$work/archive/0.tar" | cut -d' ' -f1)" "sha256:$(sha256sum "$work/archive/1.tar" | cut -d' ' -f1)" \
+    >"$work/archive/config.json"
+  echo '[{"Config": "config.json", "RepoTags": ["docker.io/library/odd:1"], "Layers": ["0.tar", "1.tar"]}]' \
+    >"$work/archive/manifest.json"
+  tar -C "$work/archive" -cf "$work/odd.tar" .
+  c -n odd images import --snapshotter kata-cc "$work/odd.tar" >/dev/null
+  id=$(jq -r '.rootfs.diff_ids[1]' "$work/archive/config.json" | cut -c8-)
+  wait_until 20 test -e "$STACK/root/layers/$id.img"
+  record=$(grep -l "$id" "$STACK"/root/records/*.json)
+  describe "$STACK/root/snapshots/$(basename "$record" .json)/fs" >"$work/containerd"
+  mkdir "$work/mnt"
+  mount -o loop,ro -t erofs "$STACK/root/layers/$id.img" "$work/mnt"
+  describe "$work/mnt" >"$work/image"
+  umount "$work/mnt"
+  grep -q '^twice|f|600' "$work/image"
+  grep -q '^security.capability=' "$work/image"
+  sed -i 's/^\(gone|c|.*|\)[0-9.]*$/\1/' "$work/containerd" "$work/image" # A whiteout's time is nobody's.
+  diff -u "$work/containerd" "$work/image"
+}
+wait_until() {
+  local i
+  for ((i = 0; i < $1 * 10; i++)); do
+    "${@:2}" && return
+    sleep 0.1
+  done
+  return 1
 }
 
 an_export_of_what_a_container_wrote_works() {
@@ -230,6 +326,7 @@ CONTAINERD_EXTRA="
 " "$repository/tests/setup/containerd.sh" start "$STACK/containerd"
 run_cases an_import_gives_the_hashes_of_kata_ccctl a_pull_gives_the_same_hashes \
   late_unpacking_gives_the_same_hashes runc_runs_on_it_with_users_and_whiteouts \
+  kata_ccctl_reads_exports_and_layouts the_image_is_what_containerd_unpacked \
   an_export_of_what_a_container_wrote_works kills_during_an_import_leave_no_half_layer \
   a_lost_or_cut_image_is_made_again usage_and_listing_answer a_damaged_record_does_not_stop_the_rest \
   collection_removes_everything
