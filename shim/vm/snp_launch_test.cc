@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "guest-image/measure/stand_in.h"
 #include "guest-image/measure/test_image.h"
+#include "shim/vm/vm.h"
 
 namespace kata_cc::shim {
 namespace {
@@ -111,6 +112,28 @@ TEST_F(SnpLaunchTest, WhatIsThereButOffOrTooOldIsNamed) {
   const std::string message = RequireSnpHost(host_).error().message();
   EXPECT_NE(message.find("qemu: 7.2.15: too old: needs 9.1.0"), std::string::npos) << message;
   EXPECT_NE(message.find("libvirt: 9.0.0: too old: needs 10.5.0"), std::string::npos) << message;
+}
+
+// Of the real machine, whatever it has: three of the files are missing anywhere.
+TEST_F(SnpLaunchTest, AVmIsRefusedWithAllThatIsMissingWhateverTheAccelerator) {
+  for (const Accelerator accelerator : {Accelerator::kAuto, Accelerator::kKvm, Accelerator::kTcg}) {
+    VmConfig config;
+    config.name = "kata-cc-test";
+    config.qemu_path = root_ + "/none/qemu";
+    config.kernel = root_ + "/vmlinuz";
+    config.initrd = root_ + "/none/initrd.img";
+    config.firmware = root_ + "/none/ovmf.fd";
+    config.state_dir = root_;
+    config.tee = Tee::kSnp;
+    config.accelerator = accelerator;
+    config.host_data.emplace();
+    const auto vm = Vm::Create(config);
+    ASSERT_FALSE(vm);
+    EXPECT_EQ(vm.error().code(), Code::kFailedPrecondition);
+    const std::string& message = vm.error().message();
+    for (const char* part : {"tee = \"snp\" takes no other: ", "firmware: ", "initrd: ", "qemu: "})
+      EXPECT_NE(message.find(part), std::string::npos) << message;
+  }
 }
 
 TEST_F(SnpLaunchTest, TheLibraryThatIsLinkedCountsBeforeTheOneThatLiesAbout) {

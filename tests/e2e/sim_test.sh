@@ -32,6 +32,15 @@ unverified_layers_are_refused() {
   expect error "$error" "*a confidential sandbox needs verified layers*"
 }
 
+a_host_without_snp_is_told_what_it_lacks_and_runs_nothing_else() {
+  attestation_configuration "$work/snp.toml" 's#^tee = .*#tee = "snp"\nfirmware = "/none/OVMF.fd"#'
+  local status=0 error
+  error=$(run_attested "$work/snp.toml" "$work/initdata" --rm -- snp0 echo started 2>&1) || status=$?
+  expect "exit code" $status 1
+  expect error "$error" '*this host cannot launch SEV-SNP guests, and tee = "snp" takes no other: *firmware: */none/OVMF.fd*'
+  [[ $error != *$'\n'started* ]]
+}
+
 both_sides_say_that_the_tee_is_simulated() {
   grep -q 'THE TEE OF THIS VM IS SIMULATED' "$STACK"/containerd/containerd.log
 }
@@ -171,6 +180,7 @@ attestation_start
 attestation_reference
 broker_start
 run_cases a_verified_pod_runs_under_the_policy_of_the_report unverified_layers_are_refused \
+  a_host_without_snp_is_told_what_it_lacks_and_runs_nothing_else \
   both_sides_say_that_the_tee_is_simulated a_guest_without_any_policy_runs_nothing \
   the_keys_are_of_this_installation_and_verify_no_report_by_themselves \
   a_workload_gets_its_secret_by_the_guests_evidence a_sealed_secret_in_the_environment_is_open \
