@@ -2,6 +2,7 @@
 #include "agent/container/crun.h"
 
 #include <fcntl.h>
+#include <linux/memfd.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -24,6 +25,13 @@ namespace {
 constexpr int kTimeoutMs = 60'000;
 constexpr std::size_t kMaxReasonBytes = 512;
 constexpr std::size_t kMaxLogBytes = std::size_t{1} << 20;
+constexpr std::size_t kMaxProgramBytes = std::size_t{64} << 20;
+constexpr int kAllSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+
+// Where a process of this machine finds a descriptor of this one.
+std::string PathOfDescriptor(const UniqueFd& fd) {
+  return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(fd.get());
+}
 
 // A file without a name, which the runtime reaches through this process: nothing to clean up.
 class MemoryFile {
@@ -35,9 +43,7 @@ class MemoryFile {
     if (!content.empty()) TRY(WriteFile(file.path(), AsBytes(content)));
     return file;
   }
-  std::string path() const {
-    return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(fd_.get());
-  }
+  std::string path() const { return PathOfDescriptor(fd_); }
   std::string Content() const {
     const auto bytes = ReadFile(path(), kMaxLogBytes);
     return bytes ? AsString(*bytes) : std::string();
@@ -47,6 +53,23 @@ class MemoryFile {
   explicit MemoryFile(UniqueFd fd) : fd_(std::move(fd)) {}
   UniqueFd fd_;
 };
+
+Result<UniqueFd> SealedCopy(const std::string& program) {
+  const Bytes content = TRY(ReadFile(program, kMaxProgramBytes));
+  unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+#ifdef MFD_EXEC
+  flags |= MFD_EXEC;
+#endif
+  UniqueFd fd(::memfd_create("crun", flags));
+  // A kernel before 6.3 does not know MFD_EXEC, and needs none.
+  if (!fd.valid()) fd.Reset(::memfd_create("crun", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd.valid()) return ErrnoError(errno, "memfd_create");
+  TRY(WriteFile(PathOfDescriptor(fd), content));
+  // Not with the descriptor that could write: the kernel runs no file that is open for it.
+  UniqueFd readable = TRY(OpenFile(PathOfDescriptor(fd), O_RDONLY));
+  if (::fcntl(fd.get(), F_ADD_SEALS, kAllSeals) != 0) return ErrnoError(errno, "seal " + program);
+  return readable;
+}
 
 // The last line, without what could forge one elsewhere.
 std::string ReasonIn(std::string_view log) {
@@ -77,10 +100,19 @@ void AddConsole(std::vector<std::string>& arguments, const Crun::Streams& stream
 
 }  // namespace
 
+// crun runs from a copy of itself that a container cannot change (CVE-2019-5736). It makes one each
+// time that it is run, and executes itself again, unless it finds itself in a sealed file: this one
+// serves all.
+Result<std::string> Crun::Program() const {
+  auto sealed = sealed_.Lock();
+  if (!sealed->valid()) *sealed = TRY_CONTEXT(SealedCopy(program_), "crun");
+  return PathOfDescriptor(*sealed);
+}
+
 Result<void> Crun::Run(std::vector<std::string> arguments, const Streams& streams) const {
   const std::string command = arguments.front();
   const MemoryFile log = TRY(MemoryFile::Create("crun-log"));
-  std::vector<std::string> argv = {program_, "--root=" + root_, "--log=file:" + log.path(),
+  std::vector<std::string> argv = {TRY(Program()), "--root=" + root_, "--log=file:" + log.path(),
                                    "--cgroup-manager=cgroupfs"};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   const UniqueFd null = TRY(OpenFile("/dev/null", O_RDWR));

@@ -11,6 +11,8 @@
 #include "agent/process/reaper.h"
 #include "agent/process/stdio.h"
 #include "base/result.h"
+#include "base/synced.h"
+#include "base/unique_fd.h"
 #include "proto/oci.pb.h"
 
 namespace kata_cc::agent {
@@ -41,8 +43,10 @@ class Crun {
 
  private:
   Result<void> Run(std::vector<std::string> arguments, const Streams& streams) const;
+  Result<std::string> Program() const;
 
   std::string program_;
+  mutable Synced<UniqueFd> sealed_;  // Once it is used: program_ in memory that nobody can change.
   std::string root_;
   Reaper& reaper_;
 };

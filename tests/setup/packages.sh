@@ -11,7 +11,7 @@ build=(cmake g++ git make ninja-build pkg-config libssl-dev libprotobuf-dev prot
   zlib1g-dev libzstd-dev libxml2-utils libyaml-cpp-dev libyaml-dev liblz4-dev)
 lint=(clang-format-14 clang-tidy-14 shellcheck)
 fuzz=(clang-14 libclang-rt-14-dev)
-image=(binutils busybox-static cpio crun e2fsprogs file kmod linux-image-6.12-cloud-amd64 lz4 xz-utils zstd)
+image=(binutils busybox-static cpio crun e2fsprogs file gcc kmod linux-image-6.12-cloud-amd64 lz4 xz-utils zstd)
 vm=(containerd iproute2 mount openssl procps python3 runc squashfs-tools-ng)
 backports=(qemu-system-x86 qemu-utils libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
   libvirt-dev)
