@@ -31,10 +31,32 @@ std::string_view AfterString(std::string_view text) {
   return {};
 }
 
+bool BeginsKey(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '-' || c == '"' || c == '\'';
+}
+
+// What follows the brackets of a header begins a key, or ends the header or the text, which the
+// parser refuses itself.
+bool IsHeader(std::string_view text) {
+  const auto skip = [&text] {
+    text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+  };
+  text.remove_prefix(1);
+  skip();
+  if (text.starts_with('[')) {
+    text.remove_prefix(1);
+    skip();
+  }
+  return text.empty() || text[0] == ']' || BeginsKey(text[0]);
+}
+
 }  // namespace
 
 Result<void> CheckTomlKeys(std::string_view text) {
   int dots = 0;
+  std::size_t depth = 0;  // Of arrays and inline tables.
+  bool value = false;     // Behind a line's equals sign.
   while (!text.empty()) {
     const char c = text[0];
     if (c == '"' || c == '\'') {
@@ -50,6 +72,13 @@ Result<void> CheckTomlKeys(std::string_view text) {
     if (c == '.' && ++dots > kMaxDots) {
       return Error(Code::kInvalidArgument, "toml: a key of too many parts");
     }
+    if (c == '[' && depth == 0 && !value && !IsHeader(text)) {
+      return Error(Code::kInvalidArgument, "toml: a table without a name");
+    }
+    if (c == '=') value = true;
+    if (c == '\n' && depth == 0) value = false;
+    if (value && (c == '[' || c == '{')) ++depth;
+    if (depth > 0 && (c == ']' || c == '}')) --depth;
     text.remove_prefix(1);
   }
   return {};

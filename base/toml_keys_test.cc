@@ -39,5 +39,19 @@ TEST(TomlKeys, DotsElsewhereAreNone) {
     EXPECT_TRUE(CheckTomlKeys(open)) << open;
 }
 
+// toml++ takes it for granted that a key is there.
+TEST(TomlKeys, AHeaderBeginsWithAKey) {
+  for (const char* text :
+       {"[\x01"
+        "a]",
+        "[ \t=]", "[[.a]]", "[\n", "[ [ #", "[\xc3\xa9]", "a = 1\n [\r\n]", "\xef\xbb\xbf[,",
+        "a = [\n1,\n]\n[!", "a = {b = 1}\n[?", "a = '['\n[(", "a = ']' # ]\n[;"})
+    EXPECT_FALSE(CheckTomlKeys(text)) << text;
+  for (const char* text : {"[a]", "[ \"b\" ]", "[['c']]", "[ [-d", "[_", "[", "[[", "[]", "[[ ]]",
+                           "[1.2]", "a = [!", "a = [\n[1], [ {b = [?", "a = {b = [\n[", "# [!",
+                           "a = '''\n[!'''", "a = \"[!\"\n[b]", "a = 1 # =\n[b]"})
+    EXPECT_TRUE(CheckTomlKeys(text)) << text;
+}
+
 }  // namespace
 }  // namespace kata_cc

@@ -111,7 +111,7 @@ Result<Initdata> ParseInitdata(std::string_view document) {
   if (document.size() > kMaxInitdataBytes) {
     return Error(Code::kResourceExhausted, "initdata: larger than 8 MiB");
   }
-  if (!CheckTomlKeys(document)) return Bad("a key of too many parts");
+  TRY_CONTEXT(CheckTomlKeys(document), "initdata");
   const toml::parse_result parsed = toml::parse(document);
   if (!parsed) {
     const auto& where = parsed.error().source().begin;

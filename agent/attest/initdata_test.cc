@@ -87,6 +87,11 @@ TEST(Initdata, RefusesKeysItDoesNotKnowAndDeepNesting) {
   EXPECT_FALSE(ParseInitdata(std::string(kMaxInitdataBytes + 1, '\n')));
 }
 
+TEST(Initdata, RefusesAHeaderWithoutAKey) {
+  for (const char* header : {"[\x01version]", "[[!]]", "[", "[\n]", "[ ]"})
+    EXPECT_FALSE(ParseInitdata(std::string(kDocument) + "\n" + header)) << header;
+}
+
 TEST(Initdata, FindsTheOneDeviceThatHasIt) {
   std::string root = ::testing::TempDir() + "initdata-XXXXXX";
   ASSERT_NE(::mkdtemp(root.data()), nullptr);

@@ -19,7 +19,7 @@ Result<std::optional<KbsConfig>> ReadFrom(const std::map<std::string, std::strin
                                           const char* certificate) {
   const auto it = data.find(name);
   if (it == data.end()) return std::optional<KbsConfig>();
-  if (!CheckTomlKeys(it->second)) return Bad(name, "a key of too many parts");
+  TRY_CONTEXT(CheckTomlKeys(it->second), "initdata: " + name);
   const toml::parse_result parsed = toml::parse(it->second);
   if (!parsed) return Bad(name, "not TOML");
   const auto section = parsed.table().at_path(table);
