@@ -54,6 +54,8 @@ bool IsHeader(std::string_view text) {
 }  // namespace
 
 Result<void> CheckTomlKeys(std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   int dots = 0;
   std::size_t depth = 0;  // Of arrays and inline tables.
   bool value = false;     // Behind a line's equals sign.
@@ -67,6 +69,8 @@ Result<void> CheckTomlKeys(std::string_view text) {
       text.remove_prefix(std::min(text.find('\n'), text.size()));
       continue;
     }
+    if ((static_cast<unsigned char>(c) & 0x80) != 0)
+      return Error(Code::kInvalidArgument, "toml: not ASCII outside of strings and comments");
     // A key goes on over dots and spaces only.
     if (c == '\n' || c == '=' || c == ',' || c == '[' || c == '{') dots = 0;
     if (c == '.' && ++dots > kMaxDots) {

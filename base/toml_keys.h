@@ -2,7 +2,8 @@
 // A guard before toml++ 3.3, which makes a table for each part of a dotted key and frees them one
 // inside the other: a key of 100,000 parts ends the process. (Nested arrays and tables it limits.)
 // And it takes for granted that a table's header begins with a key, `[` with anything else behind it
-// ends the process where assertions are on.
+// ends the process where assertions are on; and it runs into what is marked as unreachable where
+// letters that are not ASCII stand outside of strings and comments, as in no TOML.
 #pragma once
 
 #include <string_view>
@@ -11,8 +12,8 @@
 
 namespace kata_cc {
 
-// InvalidArgument: a key with more than 16 dots, or a header that begins with no key. Linear; the
-// text need not be TOML.
+// InvalidArgument: a key with more than 16 dots, a header that begins with no key, or such a
+// letter. Linear; the text need not be TOML.
 Result<void> CheckTomlKeys(std::string_view text);
 
 }  // namespace kata_cc

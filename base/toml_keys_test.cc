@@ -53,5 +53,14 @@ TEST(TomlKeys, AHeaderBeginsWithAKey) {
     EXPECT_TRUE(CheckTomlKeys(text)) << text;
 }
 
+TEST(TomlKeys, LettersThatAreNotAsciiAreInStringsAndCommentsOnly) {
+  for (const char* text : {"a \xc3\x8e = 1", "\xc3\xa9", "a = \xd0\x96", "a = 'x' \xc3\x8e",
+                           "a = [\xc3\x8e]", "\n\xef\xbb\xbf", "a = 'x\n\xc3\x8e"})
+    EXPECT_FALSE(CheckTomlKeys(text)) << text;
+  for (const char* text : {"\xef\xbb\xbf# \xc3\x8e\na = '\xc3\x8e'", "\"\xc3\x8e\" = \"\xc3\x8e\"",
+                           "\xef\xbb\xbf", "a = \"\"\"\n\xc3\x8e\"\"\""})
+    EXPECT_TRUE(CheckTomlKeys(text)) << text;
+}
+
 }  // namespace
 }  // namespace kata_cc
