@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -186,6 +187,44 @@ TEST_F(VolumeDirTest, UpdatesFollowInKubeletsOrderUntilTheContainerIsGone) {
   Write(volume, "3", "newer");
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   EXPECT_TRUE(sent.Lock()->empty());
+  watch->Stop();
+  pool.reset();
+  reactor->Post([&] { reactor->Stop(); });
+  thread.join();
+}
+
+TEST_F(VolumeDirTest, UpdatesOfAVolumeDoNotOverlapAndTheLastIsNotMissed) {
+  const std::unique_ptr<Reactor> reactor(*Reactor::Create());
+  std::thread thread([&] { (void)reactor->Run(); });
+  auto pool = std::make_unique<WorkerPool>(4);
+  const std::string volume = dir_ + "/volume";
+  std::atomic<int> active = 0;
+  std::atomic<int> copies = 0;
+  std::atomic<bool> overlapped = false;
+  Synced<std::string> seen;
+  const auto watch = VolumeWatch::Create(
+      *reactor, *pool,
+      [&](const GuestCopy& copy) -> Result<void> {
+        overlapped = overlapped || ++active > 1;
+        const std::string target = fs::read_symlink(copy.host_path + "/..data");
+        std::this_thread::sleep_for(std::chrono::milliseconds(60));
+        *seen.Lock() = target;
+        ++copies;
+        --active;
+        return {};
+      },
+      std::chrono::milliseconds(2));
+  Write(volume, "0", "");
+  watch->Add("web", {{volume, "/guest/v"}});
+  for (int i = 1; i <= 20; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    Write(volume, std::to_string(i), "");
+  }
+  for (int i = 0; i < 400 && *seen.Lock() != "..20"; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(*seen.Lock(), "..20");
+  EXPECT_FALSE(overlapped);
+  EXPECT_GE(copies, 2);
   watch->Stop();
   pool.reset();
   reactor->Post([&] { reactor->Stop(); });
