@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Kubernetes' way: containerd's CRI pulls an image with kata-cc-snapshotter, and runs a confidential
-# pod on it, with an address of Debian's CNI plugins.
+# pod on it, with an address of Debian's CNI plugins and volumes as kubelet writes them.
 # KATA_CC_CONTAINERD: another containerd than the machine's, with its ctr beside it.
 set -euo pipefail
 export STACK_TEE=sim STACK_SNAPSHOTTER=kata-cc
@@ -19,11 +19,13 @@ registry_pid=
 cleanup() {
   [[ ! $registry_pid ]] || kill "$registry_pid" 2>/dev/null || true
   [[ ! -e $STACK/loop ]] || losetup --detach "$(<"$STACK/loop")" || true
+  ! mountpoint -q "$volumes/kubernetes.io~empty-dir/memory" || umount "$volumes/kubernetes.io~empty-dir/memory"
   stack_stop
   rm -rf "$sim_dir"
 }
 trap cleanup EXIT
 stack_start
+volumes=$STACK/pods/uid-1/volumes
 image=localhost:$registry_port/kata-cc-busybox:1
 socket=$STACK/containerd/containerd.sock
 cri() { "$here/cri_call.py" "$socket" "$@"; }
@@ -65,8 +67,18 @@ logs() { sed -E 's/^[^ ]+ (stdout|stderr) [FP] //' "$STACK/logs/$1.log"; }
 a_cri_pod_runs() {
   mkdir -p "$STACK/logs"
   sed 's/count(input.devices) == 0/true/' "$here/policies/run-exec.rego" >"$STACK/policy.rego"
-  # Hosts, host name and name servers.
-  echo 'CopyFileRequest if startswith(input.path, "/run/kata-containers/shared/containers/")' >>"$STACK/policy.rego"
+  # Hosts, host name, name servers, and volumes' files but one.
+  cat >>"$STACK/policy.rego" <<'REGO'
+
+CopyFileRequest if {
+	startswith(input.path, "/run/kata-containers/shared/containers/")
+	not endswith(input.path, "/forbidden")
+}
+
+ExecProcessRequest if input.process.Args[0] == "cat"
+
+ExecProcessRequest if input.process.Args == ["sh", "-c", "echo -n $(ls -A /config)"]
+REGO
   cri RuntimeService/RunPodSandbox "$(jq -n --argjson config "$(sandbox_config "$STACK/policy.rego")" \
     '{"1": $config, "2": "kata-cc"}')" | sed -n 's/^1: //p' >"$STACK/pod"
   [[ -s $STACK/pod ]]
@@ -105,7 +117,7 @@ a_block_volume_is_handed_on() {
 }
 
 an_empty_dir_passes_from_an_init_container() {
-  local volume=$STACK/pods/uid-1/volumes/kubernetes.io~empty-dir/work id mount
+  local volume=$volumes/kubernetes.io~empty-dir/work id mount
   mkdir -p "$volume"
   mount="{\"7\": {\"1\": \"/work\", \"2\": \"$volume\"}}"
   id=$(create init "$mount" sh -c 'echo kept >/work/file')
@@ -117,6 +129,113 @@ an_empty_dir_passes_from_an_init_container() {
   wait_until 30 ended "$id"
   expect log "$(logs app)" kept
   [[ ! -e $volume/file ]] # Nothing of it is on the host.
+}
+
+# write_volume DIR NAME=FILE...: as kubelet's AtomicWriter does it, step by step.
+write_volume() {
+  local dir=$1 old new file
+  shift
+  mkdir -p "$dir"
+  old=$(readlink "$dir/..data") || true
+  new=$(mktemp -d "$dir/..2026_11_25_10_00_00.XXXXXXXXX")
+  chmod 0755 "$new"
+  for file in "$@"; do cp "${file#*=}" "$new/${file%%=*}"; done
+  ln -s "${new##*/}" "$dir/..data_tmp"
+  mv -T "$dir/..data_tmp" "$dir/..data"
+  for file in "$@"; do ln -sfT "..data/${file%%=*}" "$dir/${file%%=*}"; done
+  [[ $old ]] || return 0
+  for file in "$dir/$old"/*; do [[ -e $new/${file##*/} ]] || rm "$dir/${file##*/}"; done
+  rm -r "${dir:?}/$old"
+}
+generation() {  # generation N: what the volume's files are then; prints the large one's sum
+  printf 'value %s' "$1" >"$STACK/value"
+  yes "line of generation $1" | head -c 2500000 >"$STACK/large" || true # Three pieces of CopyFile.
+  md5sum <"$STACK/large" | cut -d' ' -f1
+}
+run_in() { cri RuntimeService/ExecSync "$(jq -n '{"1": $ARGS.positional[0], "2": $ARGS.positional[1:], "3": 60}' --args -- "$@")"; }
+output_of() { run_in "$@" | sed -n 's/^1: //p'; }
+# shellcheck disable=SC2016 # expanded in the guest
+list='echo -n $(ls -A /config)'
+shows() { [[ $(output_of "$1" cat "$2") == "$3" ]]; }
+
+updates_of_volumes_follow_into_a_running_container() {
+  local config=$volumes/kubernetes.io~configmap/config token=$volumes/kubernetes.io~projected/token id sum n
+  generation 1 >"$STACK/sums"
+  write_volume "$config" value="$STACK/value" large="$STACK/large" dropped="$STACK/value"
+  write_volume "$token" token="$STACK/value"
+  id=$(create volumes "{\"7\": [{\"1\": \"/config\", \"2\": \"$config\", \"3\": 1},
+    {\"1\": \"/token\", \"2\": \"$token\", \"3\": 1}]}" sh -c 'while :; do md5sum </config/large; sleep 0.1; done')
+  echo "$id" >"$STACK/volumes.id"
+  start "$id"
+  expect value "$(output_of "$id" cat /config/value /config/dropped /token/token)" 'value 1value 1value 1'
+  wait_until 20 test -s "$STACK/logs/volumes.log"
+
+  # One file is changed, one added, one gone.
+  generation 2 >>"$STACK/sums"
+  write_volume "$config" value="$STACK/value" large="$STACK/large" added="$STACK/value"
+  write_volume "$token" token="$STACK/value"
+  wait_until 30 shows "$id" /config/value 'value 2'
+  wait_until 30 shows "$id" /config/added 'value 2'
+  wait_until 30 shows "$id" /token/token 'value 2'
+  expect names "$(output_of "$id" sh -c "$list")" \
+    "..2026_11_25_10_00_00.????????? ..data added large value"
+
+  # Faster than they can be copied.
+  for n in 3 4 5 6; do
+    sum=$(generation $n)
+    echo "$sum" >>"$STACK/sums"
+    write_volume "$config" value="$STACK/value" large="$STACK/large"
+    sleep 0.1
+  done
+  wait_until 30 shows "$id" /config/value 'value 6'
+  wait_until 30 grep -q "$sum" "$STACK/logs/volumes.log"
+  expect names "$(output_of "$id" sh -c "$list")" \
+    "..2026_11_25_10_00_00.????????? ..data large value"
+  # Whole generations were read, whenever it was.
+  expect "sums of no generation" "$(logs volumes | grep -o '^[0-9a-f]\{32\}' | sort -u | grep -vxFf "$STACK/sums" || true)" ''
+}
+
+an_update_that_the_policy_refuses_does_not_follow() {
+  local config=$volumes/kubernetes.io~configmap/config id
+  id=$(<"$STACK/volumes.id")
+  generation 7 >/dev/null
+  write_volume "$config" value="$STACK/value" forbidden="$STACK/value"
+  wait_until 30 grep -qs 'update of a volume did not reach the guest.*CopyFileRequest is blocked' "$STACK/containerd/containerd.log"
+  expect value "$(output_of "$id" cat /config/value)" 'value 6'
+  generation 8 >/dev/null
+  write_volume "$config" value="$STACK/value"
+  wait_until 30 shows "$id" /config/value 'value 8'
+  cri RuntimeService/StopContainer "{\"1\": \"$id\", \"2\": 0}"
+}
+
+# kubelet has mounted it, of the size of its sizeLimit, before the pod starts.
+an_empty_dir_in_memory_has_its_size() {
+  local volume=$volumes/kubernetes.io~empty-dir/memory id
+  id=$(create memory "{\"7\": {\"1\": \"/memory\", \"2\": \"$volume\"}}" sh -c \
+    'dd if=/dev/zero of=/memory/big bs=64k 2>&1; wc -c </memory/big; grep " /memory " /proc/mounts')
+  start "$id"
+  wait_until 30 ended "$id"
+  expect log "$(logs memory)" $'*No space left on device*\n3145728\ntmpfs*size=3072k*'
+}
+
+volumes_of_the_hosts_file_system_are_refused() {
+  local source error n=0
+  mkdir -p "$STACK/host" "$volumes/kubernetes.io~csi/pvc/mount" "$STACK/pods/uid-1/volume-subpaths/v/app/0"
+  for source in "$STACK/host" "$volumes/kubernetes.io~csi/pvc/mount" "$STACK/pods/uid-1/volume-subpaths/v/app/0"; do
+    n=$((n + 1))
+    error=$(create "host$n" "{\"7\": {\"1\": \"/host\", \"2\": \"$source\"}}" true 2>&1) &&
+      error+=$(start "$error" 2>&1) && return 1
+    expect error "$error" "*mount /host: a confidential sandbox takes no hostPath, subPath or file system of the host: $source*"
+  done
+}
+
+# containerd copies what the image has there, and the guest gets a copy of that.
+a_volume_of_the_image_has_its_content() {
+  local image=docker.io/library/kata-cc-volume:1 id
+  id=$(create volume '{}' sh -c 'cat /data/file; stat -c "%a %u %g" /data /data/file; echo new >/data/new && cat /data/new')
+  start "$id"
+  wait_until 30 ended "$id"
+  expect log "$(logs volume)" $'of the image\n750 7 8\n640 7 8\nnew'
 }
 
 the_pod_ends_and_leaves_nothing() {
@@ -145,7 +264,25 @@ jq '.[0].Config = "config.json" | .[0].RepoTags = ["docker.io/library/kata-cc-pa
 mv "$STACK/pause/manifest.new" "$STACK/pause/manifest.json"
 tar -C "$STACK/pause" -cf "$STACK/pause.tar" .
 k8s images import --snapshotter kata-cc "$STACK/pause.tar" >/dev/null
+# One with a VOLUME, which a layer of its own fills.
+mkdir -p "$STACK/volume/data"
+printf 'of the image\n' >"$STACK/volume/data/file"
+chmod 0750 "$STACK/volume/data"
+chmod 0640 "$STACK/volume/data/file"
+tar -C "$STACK/volume" --owner=7 --group=8 --mtime=@0 -cf "$STACK/pause/data.tar" data
+jq --arg id "sha256:$(sha256sum "$STACK/pause/data.tar" | cut -d' ' -f1)" \
+  '.config.Volumes = {"/data": {}} | .rootfs.diff_ids += [$id]' "$STACK/pause/$config" >"$STACK/pause/config.json"
+jq '.[0].RepoTags = ["docker.io/library/kata-cc-volume:1"] | .[0].Layers += ["data.tar"]' \
+  "$STACK/pause/manifest.json" >"$STACK/pause/manifest.new"
+mv "$STACK/pause/manifest.new" "$STACK/pause/manifest.json"
+tar -C "$STACK/pause" -cf "$STACK/volume.tar" .
+k8s images import --snapshotter kata-cc "$STACK/volume.tar" >/dev/null
+
+mkdir -p "$volumes/kubernetes.io~empty-dir/memory"
+mount -t tmpfs -o size=3m tmpfs "$volumes/kubernetes.io~empty-dir/memory"
 
 run_cases a_cri_pull_gives_the_hashes_of_kata_ccctl a_cri_pod_runs its_containers_run_and_log \
   what_the_policy_does_not_name_is_refused a_block_volume_is_handed_on \
-  an_empty_dir_passes_from_an_init_container the_pod_ends_and_leaves_nothing
+  an_empty_dir_passes_from_an_init_container updates_of_volumes_follow_into_a_running_container \
+  an_update_that_the_policy_refuses_does_not_follow an_empty_dir_in_memory_has_its_size \
+  volumes_of_the_hosts_file_system_are_refused a_volume_of_the_image_has_its_content the_pod_ends_and_leaves_nothing

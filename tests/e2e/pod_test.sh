@@ -37,6 +37,19 @@ sandbox_and_container_share_one_vm() {
   expect "container" "$(status_of app)" RUNNING
 }
 
+# The sandbox's own container has no layers with verity: both are possible where nothing is confidential.
+a_plain_sandbox_takes_verified_layers_too() {
+  local options domain
+  stack_ctr images import --snapshotter kata-cc "$STACK/busybox.tar" >/dev/null
+  mapfile -t options < <(pod_annotations container web)
+  STACK_SNAPSHOTTER=kata-cc run_pod run-exec -d "${options[@]}" -- verified sleep 100000
+  expect output "$(exec_in verified echo 'run by exec')" 'run by exec'
+  domain=$(virsh -q -c "$LIBVIRT_URI" list --name | head -n 1)
+  expect "verified layers" "$(virsh -q -c "$LIBVIRT_URI" domblklist "$domain" | grep -c snapshotter/layers)" 1
+  expect "other file systems" "$(virsh -q -c "$LIBVIRT_URI" domblklist "$domain" | grep -c "$STACK/images/")" 2
+  remove_pod verified
+}
+
 exec_runs_in_the_container() {
   expect output "$(exec_in app echo 'run by exec')" 'run by exec'
 }
@@ -299,7 +312,7 @@ a_program_that_is_not_there_is_an_error() {
 }
 
 run_cases output_and_exit_code_of_a_plain_run \
-  sandbox_and_container_share_one_vm exec_runs_in_the_container exec_exit_code_is_passed_on \
+  sandbox_and_container_share_one_vm a_plain_sandbox_takes_verified_layers_too exec_runs_in_the_container exec_exit_code_is_passed_on \
   exec_that_the_policy_does_not_name_is_refused stdin_reaches_an_exec_and_its_end_ends_it \
   a_megabyte_through_stdin_and_stdout_is_unchanged a_signal_ends_an_exec_with_128_plus_its_number \
   a_tty_merges_output_has_a_size_and_can_be_resized statistics_come_from_the_guest \
