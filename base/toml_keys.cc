@@ -59,10 +59,15 @@ Result<void> CheckTomlKeys(std::string_view text) {
   int dots = 0;
   std::size_t depth = 0;  // Of arrays and inline tables.
   bool value = false;     // Behind a line's equals sign.
+  char before = '\n';     // The last character that was no space.
   while (!text.empty()) {
     const char c = text[0];
     if (c == '"' || c == '\'') {
+      // Elsewhere the parser takes the quote for a part of a number or the like.
+      if (std::string_view(value ? "=[,{\n" : "[.\n").find(before) == std::string_view::npos)
+        return Error(Code::kInvalidArgument, "toml: a string where none can be");
       text = AfterString(text);
+      before = c;
       continue;
     }
     if (c == '#') {
@@ -83,6 +88,7 @@ Result<void> CheckTomlKeys(std::string_view text) {
     if (c == '\n' && depth == 0) value = false;
     if (value && (c == '[' || c == '{')) ++depth;
     if (depth > 0 && (c == ']' || c == '}')) --depth;
+    if (c != ' ' && c != '\t' && c != '\r') before = c;
     text.remove_prefix(1);
   }
   return {};

@@ -12,8 +12,9 @@
 
 namespace kata_cc {
 
-// InvalidArgument: a key with more than 16 dots, a header that begins with no key, or such a
-// letter. Linear; the text need not be TOML.
+// InvalidArgument: a key with more than 16 dots, a header that begins with no key, such a letter, or
+// a string where none can be, where the parser goes on among its letters (or, of what is TOML, behind
+// a dot in an inline table). Linear; the text need not be TOML.
 Result<void> CheckTomlKeys(std::string_view text);
 
 }  // namespace kata_cc

@@ -53,6 +53,16 @@ TEST(TomlKeys, AHeaderBeginsWithAKey) {
     EXPECT_TRUE(CheckTomlKeys(text)) << text;
 }
 
+TEST(TomlKeys, StringsAreWhereTheyCanBe) {
+  for (const char* text : {"a = +\"x\"", "a = \"x\"\"y\"", "a = 1'x'", "a = 1.'x'", "a'b' = 1",
+                           "a = [1 'x']", "[a]'b'", "a = {}'x'"})
+    EXPECT_FALSE(CheckTomlKeys(text)) << text;
+  for (const char* text :
+       {"'a' = 'b'", "a = ['b', \"c\",\n 'd' # e\n]", "a = {'b' = 'c', 'd' = 'e'}",
+        "a.'b' . \"c\" = 1", "['a'.\"b\"]", "[[ 'a' ]]\r\n'b' = \"\"\"c\"\"\"\r\n'd' = ''\n"})
+    EXPECT_TRUE(CheckTomlKeys(text)) << text;
+}
+
 TEST(TomlKeys, LettersThatAreNotAsciiAreInStringsAndCommentsOnly) {
   for (const char* text : {"a \xc3\x8e = 1", "\xc3\xa9", "a = \xd0\x96", "a = 'x' \xc3\x8e",
                            "a = [\xc3\x8e]", "\n\xef\xbb\xbf", "a = 'x\n\xc3\x8e"})
