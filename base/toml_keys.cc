@@ -84,6 +84,9 @@ Result<void> CheckTomlKeys(std::string_view text) {
     if (c == '[' && depth == 0 && !value && !IsHeader(text)) {
       return Error(Code::kInvalidArgument, "toml: a table without a name");
     }
+    // No table that is open in a line ends behind these, and in an array nothing does by a brace.
+    if (c == '}' && std::string_view("[,\n").find(before) != std::string_view::npos)
+      return Error(Code::kInvalidArgument, "toml: a brace where none can be");
     if (c == '=') value = true;
     if (c == '\n' && depth == 0) value = false;
     if (value && (c == '[' || c == '{')) ++depth;

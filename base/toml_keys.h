@@ -13,7 +13,7 @@
 namespace kata_cc {
 
 // InvalidArgument: a key with more than 16 dots, a header that begins with no key, such a letter, or
-// a string where none can be, where the parser goes on among its letters (or, of what is TOML, behind
+// a string or a closing brace where none can be, where the parser goes on among its letters (or, of what is TOML, behind
 // a dot in an inline table). Linear; the text need not be TOML.
 Result<void> CheckTomlKeys(std::string_view text);
 

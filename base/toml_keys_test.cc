@@ -63,6 +63,12 @@ TEST(TomlKeys, StringsAreWhereTheyCanBe) {
     EXPECT_TRUE(CheckTomlKeys(text)) << text;
 }
 
+TEST(TomlKeys, NoBraceEndsAnArraysValue) {
+  for (const char* text : {"a =[ [}", "a = [1, }", "a = [\n}", "a = [ # b\n }"})
+    EXPECT_FALSE(CheckTomlKeys(text)) << text;
+  EXPECT_TRUE(CheckTomlKeys("a = [{}, {b = [1]}, {c = 1 }]\nd = {}"));
+}
+
 TEST(TomlKeys, LettersThatAreNotAsciiAreInStringsAndCommentsOnly) {
   for (const char* text : {"a \xc3\x8e = 1", "\xc3\xa9", "a = \xd0\x96", "a = 'x' \xc3\x8e",
                            "a = [\xc3\x8e]", "\n\xef\xbb\xbf", "a = 'x\n\xc3\x8e"})
