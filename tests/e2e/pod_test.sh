@@ -95,9 +95,10 @@ task_call() {  # task_call METHOD FIELD...: of the pod's shim, past containerd
 a_tty_merges_output_has_a_size_and_can_be_resized() {
   local output=$STACK/tty.out pid
   mkfifo "$STACK/tty.in"
+  # A terminal has no size until it is told; busybox may print nothing of it, and no error.
   TERM=dumb script -qec "stty rows 33 cols 101; ctr --address $STACK/containerd/containerd.sock tasks exec \
     --fifo-dir $STACK/fifo -t --exec-id tty app \
-    sh -c 'until stty size 2>/dev/null; do sleep 0.1; done; tty; echo err >&2; read -r line; stty size'" /dev/null <"$STACK/tty.in" >"$output" &
+    sh -c 'until s=\$(stty size 2>/dev/null); test \${#s} -gt 3; do sleep 0.1; done; echo \$s; tty; echo err >&2; read -r line; stty size'" /dev/null <"$STACK/tty.in" >"$output" &
   pid=$!
   exec 9>"$STACK/tty.in"
   wait_until 20 grep -q err "$output"

@@ -82,7 +82,7 @@ exec_commands := {
 	["cat"],
 	["sh", "-c", "exit 7"],
 	["sleep", "1000"],
-	["sh", "-c", "until stty size 2>/dev/null; do sleep 0.1; done; tty; echo err >&2; read -r line; stty size"],
+	["sh", "-c", "until s=$(stty size 2>/dev/null); test ${#s} -gt 3; do sleep 0.1; done; echo $s; tty; echo err >&2; read -r line; stty size"],
 }
 
 ExecProcessRequest if {
