@@ -148,7 +148,7 @@ Result<std::string> Start(const Arguments& arguments) {
   const std::string directory = paths.socket.substr(0, paths.socket.find_last_of('/'));
   for (const std::string& path : {std::string("/run/containerd"), directory})
     if (::mkdir(path.c_str(), 0711) != 0 && errno != EEXIST) return ErrnoError(errno, path);
-  // Two at once take turns from looking to listening; the lock leaves no file behind.
+  // Two at once take turns, from looking to the written address; the lock leaves no file behind.
   UniqueFd lock = TRY(OpenFile(directory, O_RDONLY | O_DIRECTORY));
   if (RetryOnEintr([&] { return ::flock(lock.get(), LOCK_EX); }) != 0)
     return ErrnoError(errno, directory);
@@ -161,8 +161,8 @@ Result<std::string> Start(const Arguments& arguments) {
                  "sandbox " + identity.sandbox_id + ": no shim serves it");
   ::unlink(paths.socket.c_str());  // Left by one that was killed: nobody answers there.
   UniqueFd listener = TRY(Bind(paths.socket));
-  lock.Reset();
   (void)TRY(WriteAddress(address));
+  lock.Reset();
   auto started = StartServer(arguments, identity.sandbox_id, paths.socket, std::move(listener));
   if (!started) {
     ::unlink(paths.socket.c_str());
