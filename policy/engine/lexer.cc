@@ -18,14 +18,15 @@ constexpr bool IsDigit(char c) {
   return c >= '0' && c <= '9';
 }
 
-// By the byte: what goes on a name, and what goes on a string.
-enum : std::uint8_t { kInName = 1, kInString = 2 };
+// By the byte: what goes on a name, a string, a space within a line.
+enum : std::uint8_t { kInName = 1, kInString = 2, kInSpace = 4 };
 constexpr std::array<std::uint8_t, 256> kClasses = [] {
   std::array<std::uint8_t, 256> out{};
   for (std::size_t i = 0; i < out.size(); ++i) {
     const auto c = static_cast<char>(i);
     if (IsNameStart(c) || IsDigit(c)) out[i] |= kInName;
     if (c != '"' && c != '\\' && c != '\n') out[i] |= kInString;
+    if (c == ' ' || c == '\t' || c == '\r') out[i] |= kInSpace;
   }
   return out;
 }();
@@ -168,7 +169,7 @@ class Lexer {
         return {};
       }
       if (c == ' ' || c == '\t' || c == '\r') {
-        ++at_;
+        at_ = EndOf(kInSpace, at_ + 1);
         space_ = true;
         continue;
       }

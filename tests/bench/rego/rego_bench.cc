@@ -113,6 +113,7 @@ int RunPeers(const std::vector<std::string>& folders) {
     std::unique_ptr<policy::Engine> engine;
     std::vector<double> own_loads;
     for (int round = 0; round < kRounds; ++round) {
+      engine.reset();
       const double start = CpuMicroseconds();
       loads.push_back(Microseconds([&] { engine = LoadPolicy(text); }));
       own_loads.push_back(CpuMicroseconds() - start);
