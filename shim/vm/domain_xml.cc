@@ -11,8 +11,13 @@
 namespace kata_cc::shim {
 namespace {
 
-constexpr int kHotplugBus = 2;  // pcie-root, its root port, the bridge on that.
+constexpr int kFirstBridgeSlot = 0x0d;  // Of the second bridge's root port.
 constexpr int kFirstNicSlot = 5;
+
+// pcie-root, then for each bridge its root port and itself.
+int BridgeBus(int bridge) {
+  return 2 + 2 * bridge;
+}
 
 // What a path, a name or a command line may hold: no control character is legal in XML 1.0 or
 // wanted in these.
@@ -176,15 +181,17 @@ Result<std::string> NicsXml(const VmConfig& config) {
 Result<std::string> DevicesXml(const VmConfig& config) {
   std::string xml = "  <devices>\n";
   xml += fmt::format("    <emulator>{}</emulator>\n", TRY(Path("qemu", config.qemu_path)));
-  xml +=
-      "    <controller type='pci' index='0' model='pcie-root'/>\n"
-      "    <controller type='pci' index='1' model='pcie-root-port'>\n"
-      "      <address type='pci' bus='0x00' slot='0x01' function='0x0'/>\n"
-      "    </controller>\n"
-      "    <controller type='pci' index='2' model='pcie-to-pci-bridge'>\n"
-      "      <address type='pci' bus='0x01' slot='0x00' function='0x0'/>\n"
-      "    </controller>\n"
-      "    <controller type='usb' model='none'/>\n";
+  xml += "    <controller type='pci' index='0' model='pcie-root'/>\n";
+  for (int i = 0; i < kHotplugBridges; ++i)
+    xml += fmt::format(
+        "    <controller type='pci' index='{}' model='pcie-root-port'>\n"
+        "      <address type='pci' bus='0x00' slot='0x{:02x}' function='0x0'/>\n"
+        "    </controller>\n"
+        "    <controller type='pci' index='{}' model='pcie-to-pci-bridge'>\n"
+        "      <address type='pci' bus='0x{:02x}' slot='0x00' function='0x0'/>\n"
+        "    </controller>\n",
+        BridgeBus(i) - 1, i == 0 ? 1 : kFirstBridgeSlot + i - 1, BridgeBus(i), BridgeBus(i) - 1);
+  xml += "    <controller type='usb' model='none'/>\n";
   xml += fmt::format(
       "    <controller type='virtio-serial' index='0'>\n      <driver{}/>\n"
       "      <address type='pci' bus='0x00' slot='0x02' function='0x0'/>\n    </controller>\n",
@@ -232,6 +239,12 @@ std::string LaunchSecurityXml(const VmConfig& config) {
                        config.snp_id_auth);
   return xml + fmt::format("    <hostData>{}</hostData>\n  </launchSecurity>\n",
                            Base64(*config.host_data));
+}
+
+// Where the disk of a slot is, counted from 1: one bridge after the other.
+std::string AddressOfSlot(int slot) {
+  return fmt::format("<address type='pci' bus='0x{:02x}' slot='0x{:02x}' function='0x0'/>",
+                     BridgeBus((slot - 1) / kBridgeSlots), 1 + (slot - 1) % kBridgeSlots);
 }
 
 // vdb, vdc, ... vdz, vdaa: vda is the initdata's.
@@ -295,9 +308,9 @@ Result<std::string> DiskXml(const VmConfig& config, const VmDisk& disk, bool is_
   return fmt::format(
       "<disk type='{}' device='disk'>\n  <driver name='qemu' type='raw'{}/>\n"
       "  <source {}='{}'/>\n  <target dev='{}' bus='virtio'/>\n{}  <serial>{}</serial>\n"
-      "  <address type='pci' bus='0x{:02x}' slot='0x{:02x}' function='0x0'/>\n</disk>\n",
+      "  {}\n</disk>\n",
       is_block ? "block" : "file", Iommu(config), is_block ? "dev" : "file", path,
-      TargetOfSlot(slot), disk.read_only ? "  <readonly/>\n" : "", disk.id, kHotplugBus, slot);
+      TargetOfSlot(slot), disk.read_only ? "  <readonly/>\n" : "", disk.id, AddressOfSlot(slot));
 }
 
 }  // namespace kata_cc::shim

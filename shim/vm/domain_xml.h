@@ -12,9 +12,14 @@ namespace kata_cc::shim {
 
 constexpr std::string_view kAgentPort = "org.kata-cc.agent.0";
 constexpr int kVsockPort = 1024;
-// One conventional PCI bridge takes the hot-plugged disks: a slot is far cheaper to boot with than
-// a PCIe root port a disk, each of which is a bridge that the guest's kernel has to set up.
-constexpr int kHotplugSlots = 31;
+// Conventional PCI bridges take the hot-plugged disks: a slot is far cheaper to boot with than a
+// PCIe root port a disk, each of which is a bridge that the guest's kernel has to set up. None is
+// inside another: at each disk the kernel looks through its bridge and all below.
+constexpr int kHotplugBridges = 3;
+constexpr int kBridgeSlots = 31;
+constexpr int kHotplugSlots = kHotplugBridges * kBridgeSlots;
+// A vCPU has some 200 interrupt vectors, and a disk takes two of them, an interface three.
+constexpr int kSlotsLostToNic = 2;
 constexpr std::size_t kMaxNics = 8;
 constexpr std::uint32_t kMaxNicQueues = 8;
 

@@ -214,15 +214,24 @@ TEST(DomainXml, BadInterfacesAreNamed) {
   EXPECT_EQ(Xml(config), "error: vm: more than 8 interfaces");
 }
 
-TEST(DiskXml, EachSlotHasAName) {
+TEST(DiskXml, EachSlotHasANameAndAPlaceOfItsOwn) {
+  const std::string domain = Xml(Config());
   std::set<std::string> targets;
+  std::set<std::string> places;
   for (int slot = 1; slot <= kHotplugSlots; ++slot) {
     const Result<std::string> xml = DiskXml(Config(), {.id = "a", .path = "/d"}, false, slot);
     ASSERT_TRUE(xml.has_value());
     const std::size_t begin = xml->find("dev='vd");
     targets.insert(xml->substr(begin, xml->find('\'', begin + 5) - begin));
+    const std::size_t address = xml->find("bus='0x0", xml->find("<address"));
+    const std::string place = xml->substr(address, xml->find(" function", address) - address);
+    EXPECT_FALSE(Has(domain, place)) << place;
+    places.insert(place);
   }
   EXPECT_EQ(targets.size(), static_cast<std::size_t>(kHotplugSlots));
+  EXPECT_EQ(places.size(), static_cast<std::size_t>(kHotplugSlots));
+  EXPECT_TRUE(places.contains("bus='0x02' slot='0x1f'"));
+  EXPECT_TRUE(places.contains("bus='0x06' slot='0x1f'"));
   EXPECT_FALSE(targets.contains("dev='vda"));
 }
 
@@ -231,9 +240,10 @@ TEST(DiskXml, SaysWhatTheDiskIs) {
   EXPECT_TRUE(file && Has(*file, "<source file='/layer'/>") && Has(*file, "<readonly/>") &&
               Has(*file, "<serial>l1</serial>") && !Has(*file, "iommu"));
   const Result<std::string> block =
-      DiskXml(SnpConfig(), {.id = "s1", .path = "/dev/loop0", .read_only = false}, true, 31);
+      DiskXml(SnpConfig(), {.id = "s1", .path = "/dev/loop0", .read_only = false}, true, 33);
   EXPECT_TRUE(block && Has(*block, "<disk type='block'") && Has(*block, "dev='/dev/loop0'") &&
-              !Has(*block, "readonly") && Has(*block, "iommu='on'") && Has(*block, "slot='0x1f'"));
+              !Has(*block, "readonly") && Has(*block, "iommu='on'") &&
+              Has(*block, "bus='0x04' slot='0x02'"));
 }
 
 TEST(DiskXml, BadIdsAreRefused) {

@@ -281,10 +281,11 @@ Result<int> LibvirtVm::FreeSlot() const {
   std::bitset<kHotplugSlots + 1> used;
   for (const auto& [id, disk] : disks_)
     used.set(static_cast<std::size_t>(disk.slot));
-  for (int slot = 1; slot <= kHotplugSlots; ++slot)
+  const int slots = kHotplugSlots - kSlotsLostToNic * static_cast<int>(config_.nics.size());
+  for (int slot = 1; slot <= slots; ++slot)
     if (!used[static_cast<std::size_t>(slot)]) return slot;
   return Error(Code::kResourceExhausted,
-               "vm: no free slot: " + std::to_string(kHotplugSlots) + " disks are attached");
+               "vm: no free slot: " + std::to_string(slots) + " disks are attached");
 }
 
 Result<void> LibvirtVm::AttachDisk(const VmDisk& disk) {

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "shim/vm/domain_xml.h"
 #include "shim/vm/vm.h"
 
 namespace kata_cc::shim {
@@ -146,12 +147,12 @@ TEST_F(LibvirtVmTest, TakesAsManyDisksAsThereAreSlotsWhenTheGuestEndsTheVmmEnds)
   const std::string path = MakeDisk("disk", "SOMEDISK");
   Result<void> attached;
   int count = 0;
-  while (count < 100) {
+  while (count <= kHotplugSlots) {
     attached = vm_->AttachDisk({.id = "d" + std::to_string(count), .path = path});
     if (!attached) break;
     ++count;
   }
-  EXPECT_EQ(count, 31);
+  EXPECT_EQ(count, kHotplugSlots);
   EXPECT_EQ(attached.error().code(), Code::kResourceExhausted) << attached.error().message();
   Result<UniqueFd> stream = vm_->ConnectAgent(Clock::now() + std::chrono::seconds(120));
   ASSERT_TRUE(stream.has_value()) << stream.error().message();

@@ -32,6 +32,10 @@ raw_boot() {
     -append "$(<"$dir/cmdline")" -chardev "file,id=console,path=$console" \
     -device pcie-root-port,port=8,chassis=1,id=pci.1,bus=pcie.0,addr=0x1 \
     -device pcie-pci-bridge,id=pci.2,bus=pci.1,addr=0x0 \
+    -device pcie-root-port,port=9,chassis=3,id=pci.3,bus=pcie.0,addr=0xd \
+    -device pcie-pci-bridge,id=pci.4,bus=pci.3,addr=0x0 \
+    -device pcie-root-port,port=10,chassis=5,id=pci.5,bus=pcie.0,addr=0xe \
+    -device pcie-pci-bridge,id=pci.6,bus=pci.5,addr=0x0 \
     -device virtio-serial-pci,id=serial,bus=pcie.0,addr=0x2 -device virtconsole,chardev=console &
   pid=$!
   until [[ -s $console ]] && grep -q KATA-CC-RAW-BOOT "$console"; do sleep 0.005; done

@@ -160,23 +160,32 @@ shows() { [[ $(output_of "$1" cat "$2") == "$3" ]]; }
 
 updates_of_volumes_follow_into_a_running_container() {
   local config=$volumes/kubernetes.io~configmap/config token=$volumes/kubernetes.io~projected/token id sum n
+  local secret=$volumes/kubernetes.io~secret/secret labels=$volumes/kubernetes.io~downward-api/labels
   generation 1 >"$STACK/sums"
   write_volume "$config" value="$STACK/value" large="$STACK/large" dropped="$STACK/value"
   write_volume "$token" token="$STACK/value"
+  write_volume "$secret" key="$STACK/value"
+  write_volume "$labels" labels="$STACK/value"
   id=$(create volumes "{\"7\": [{\"1\": \"/config\", \"2\": \"$config\", \"3\": 1},
-    {\"1\": \"/token\", \"2\": \"$token\", \"3\": 1}]}" sh -c 'while :; do md5sum </config/large; sleep 0.1; done')
+    {\"1\": \"/token\", \"2\": \"$token\", \"3\": 1}, {\"1\": \"/secret\", \"2\": \"$secret\", \"3\": 1},
+    {\"1\": \"/labels\", \"2\": \"$labels\", \"3\": 1}]}" sh -c 'while :; do md5sum </config/large; sleep 0.1; done')
   echo "$id" >"$STACK/volumes.id"
   start "$id"
-  expect value "$(output_of "$id" cat /config/value /config/dropped /token/token)" 'value 1value 1value 1'
+  expect value "$(output_of "$id" cat /config/value /config/dropped /token/token /secret/key /labels/labels)" \
+    'value 1value 1value 1value 1value 1'
   wait_until 20 test -s "$STACK/logs/volumes.log"
 
   # One file is changed, one added, one gone.
   generation 2 >>"$STACK/sums"
   write_volume "$config" value="$STACK/value" large="$STACK/large" added="$STACK/value"
   write_volume "$token" token="$STACK/value"
+  write_volume "$secret" key="$STACK/value"
+  write_volume "$labels" labels="$STACK/value"
   wait_until 30 shows "$id" /config/value 'value 2'
   wait_until 30 shows "$id" /config/added 'value 2'
   wait_until 30 shows "$id" /token/token 'value 2'
+  wait_until 30 shows "$id" /secret/key 'value 2'
+  wait_until 30 shows "$id" /labels/labels 'value 2'
   expect names "$(output_of "$id" sh -c "$list")" \
     "..2026_11_25_10_00_00.????????? ..data added large value"
 

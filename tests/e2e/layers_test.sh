@@ -37,6 +37,12 @@ make_images() {
   make_image swapped 0 2 1 3
   make_image fewer 0 1 3
   make_image more 0 1 2 3 4
+  for n in {10..54}; do
+    mkdir -p "$work/$n"
+    echo "$n" | tee "$work/$n/top" >"$work/$n/of$n"
+    tar -C "$work/$n" --sort=name --mtime=@1700000000 --owner=0 --group=0 -cf "$work/$n.tar" .
+  done
+  make_image many 0 {10..54}
 }
 make_image() {  # make_image NAME LAYER...
   local name=$1 work=$STACK/make n ids=() names=()
@@ -63,17 +69,19 @@ file_of() { echo "$STACK/snapshotter/layers/$(jq -r ".[$1].diff_id" "$STACK/pinn
 blocks_of() { jq -r ".[$1].data_blocks" "$STACK/pinned.json"; }
 needle_at() { grep -abo "needle $1 000000001" "$(file_of 1)" | cut -d: -f1; }
 
+pins_of() { jq -c '[.[] | "root-hash=\(.root_hash) data-blocks=\(.data_blocks)"] | reverse' "$STACK/$1.json"; }
+
 # Pins what each container's layers are, top first, and that the overlay has them in that order.
 make_policy() {
-  local layers
-  layers=$(jq -c '[.[] | "root-hash=\(.root_hash) data-blocks=\(.data_blocks)"] | reverse' "$STACK/pinned.json")
   # The exec of `cat` with a file, too.
-  sed -e 's/^CreateContainerRequest if {/&\n\tlayers in [expected, [expected[count(expected) - 1]]]/' \
+  sed -e 's/^CreateContainerRequest if {/&\n\tlayers in [expected, many, [expected[count(expected) - 1]]]/' \
     -e 's/^ExecProcessRequest if {/ExecProcessRequest if input.process.Args[0] == "cat"\n\n&/' \
     "$here/policies/run-exec.rego"
   cat <<REGO
 
-expected := $layers
+expected := $(pins_of pinned)
+
+many := $(pins_of many)
 
 layers := [text |
 	some storage in input.storages
@@ -261,6 +269,20 @@ one_disk_serves_the_containers_of_a_pod() {
   expect disks "$(virsh -q -c "$LIBVIRT_URI" domblklist "$domain" | grep -c snapshotter/layers)" 1
 }
 
+# More than a PCI bridge has slots for, beside the disks of another container.
+a_container_has_46_layers() {
+  local domain
+  in_pod pinned -d -- beside sleep 100000
+  in_pod many -d -- many sleep 100000
+  domain=$(virsh -q -c "$LIBVIRT_URI" list --name | head -n 1)
+  expect disks "$(virsh -q -c "$LIBVIRT_URI" domblklist "$domain" | grep -c snapshotter/layers)" 49
+  expect "the top and the lowest" "$(exec_in many cat /top /of10 /of54)" $'54\n10\n54'
+  exec_in beside cat /etc/top
+  remove_pod many
+  expect disks "$(virsh -q -c "$LIBVIRT_URI" domblklist "$domain" | grep -c snapshotter/layers)" 4
+  remove_pod beside
+}
+
 nothing_is_left() {
   remove_pod web
   stack_ctr containers delete genuine
@@ -272,4 +294,5 @@ run_cases the_pod_and_its_pinned_layers_run make_genuine other_layers_than_the_p
   a_list_of_other_layers_is_refused a_changed_or_cut_file_is_refused_when_it_is_mounted \
   another_layers_file_and_swapped_files_are_refused a_trailer_is_not_believed \
   bits_that_flip_under_a_running_container_are_io_errors a_file_cut_under_a_running_container_is_an_io_error \
-  the_pod_still_runs_what_is_right one_disk_serves_the_containers_of_a_pod nothing_is_left
+  the_pod_still_runs_what_is_right one_disk_serves_the_containers_of_a_pod \
+  a_container_has_46_layers nothing_is_left
