@@ -9,7 +9,9 @@
 #include <cerrno>
 #include <climits>
 #include <filesystem>
+#include <set>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -20,6 +22,8 @@ namespace kata_cc::shim {
 namespace {
 
 constexpr std::uint32_t kParentMode = 0750;  // Of directories that the agent must make; as Kata.
+constexpr std::string_view kDataLink = "/..data";
+constexpr int kAttempts = 4;
 
 class Copier {
  public:
@@ -41,6 +45,7 @@ class Copier {
     if (S_ISREG(status.st_mode)) return CopyRegular(host, &request);
     if (S_ISDIR(status.st_mode)) {
       (void)TRY(send_(request));
+      directories_.insert(guest);
       return CopyEntries(host, guest);
     }
     if (S_ISLNK(status.st_mode)) {
@@ -48,6 +53,11 @@ class Copier {
       const ssize_t n = ::readlink(host.c_str(), target.data(), target.size());
       if (n < 0) return ErrnoError(errno, host);
       target.resize(static_cast<std::size_t>(n));
+      // kubelet may have made a new generation after the names were read. A link to it would lead
+      // nowhere in the guest until that is copied.
+      if (guest.ends_with(kDataLink) && target.find('/') == std::string::npos &&
+          !directories_.contains(guest.substr(0, guest.size() - kDataLink.size() + 1) + target))
+        return Error(Code::kAborted, host + ": was replaced while it was copied");
       request.set_data(target);
       return send_(request);
     }
@@ -102,6 +112,7 @@ class Copier {
   const CopyLimits limits_;
   std::size_t bytes_ = 0;
   std::size_t entries_ = 0;
+  std::set<std::string> directories_;  // In the guest.
 };
 
 }  // namespace
@@ -109,7 +120,13 @@ class Copier {
 Result<void> CopyToGuest(const GuestCopy& copy,
                          const std::function<Result<void>(const grpc::CopyFileRequest&)>& send,
                          CopyLimits limits) {
-  return Copier(send, limits).Copy(copy.host_path, copy.guest_path, true);
+  Result<void> copied;
+  for (int i = 0; i < kAttempts; ++i) {
+    copied = Copier(send, limits).Copy(copy.host_path, copy.guest_path, true);
+    // Again for what changed meanwhile only.
+    if (copied || copied.error().code() != Code::kAborted) break;
+  }
+  return copied;
 }
 
 }  // namespace kata_cc::shim

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -67,6 +68,29 @@ TEST_F(CopyFilesTest, ADirectoryKeepsItsLinksAndSkipsFifos) {
   EXPECT_EQ(sent_[2].path(), "/guest/..data/key");
   EXPECT_EQ(sent_[3].path(), "/guest/key");
   EXPECT_EQ(sent_[3].data(), "..data/key");
+}
+
+TEST_F(CopyFilesTest, ALinkToAGenerationThatCameMeanwhileWaitsForIt) {
+  std::filesystem::create_directory(dir_ + "/..1");
+  std::filesystem::create_symlink("..1", dir_ + "/..data");
+  std::vector<std::string> sent;
+  const auto send = [&](const grpc::CopyFileRequest& request) -> Result<void> {
+    sent.push_back(request.path() + (request.data().empty() ? "" : " to " + request.data()));
+    if (request.path() != "/guest/..1" || std::filesystem::exists(dir_ + "/..2")) return {};
+    std::filesystem::create_directory(dir_ + "/..2");  // After the names were read.
+    std::filesystem::remove(dir_ + "/..data");
+    std::filesystem::create_symlink("..2", dir_ + "/..data");
+    return {};
+  };
+  ASSERT_TRUE(CopyToGuest({dir_, "/guest"}, send));
+  const auto link = std::find(sent.begin(), sent.end(), "/guest/..data to ..2");
+  ASSERT_NE(link, sent.end());
+  EXPECT_NE(std::find(sent.begin(), link, "/guest/..2"), link);
+
+  // One that never leads anywhere.
+  std::filesystem::remove(dir_ + "/..data");
+  std::filesystem::create_symlink("..3", dir_ + "/..data");
+  EXPECT_EQ(CopyToGuest({dir_, "/guest"}, send).error().code(), Code::kAborted);
 }
 
 TEST_F(CopyFilesTest, LimitsHold) {
