@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <google/protobuf/stubs/logging.h>
 #include <malloc.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -38,6 +39,7 @@
 #include "base/unique_fd.h"
 #include "base/worker_pool.h"
 #include "proto/ttrpc/server.h"
+#include "proto/verity/geometry.h"
 
 namespace kata_cc::agent {
 namespace {
@@ -137,6 +139,21 @@ Result<std::unique_ptr<SecretsProcess>> StartSecrets(const Options& options, Att
   return secrets;
 }
 
+// What each container will want, while the host gets to it: the kernel checks a module's signature
+// for as long as it takes to answer a request. It only has time that nothing else wants. What fails
+// here fails again where it is needed, and there it is told.
+void LoadAhead(WorkerPool& pool, const ContainerPaths& paths) {
+  if (!paths.need_module) return;
+  pool.Post([need = paths.need_module, verified = paths.verified_only] {
+    constexpr int kIdle = 19;
+    ::setpriority(PRIO_PROCESS, 0, kIdle);  // This thread's, by Linux.
+    (void)need("overlay");
+    if (verified) (void)need("verity");
+    (void)need(verified ? verity::kFileSystem : "squashfs");
+    ::setpriority(PRIO_PROCESS, 0, 0);
+  });
+}
+
 std::int64_t UptimeMs() {
   timespec now = {};
   ::clock_gettime(CLOCK_BOOTTIME, &now);
@@ -177,6 +194,7 @@ Result<void> Serve(const Options& options, std::int64_t start_ms) {
     UniqueFd port = TRY(OpenFile(path, O_RDWR | O_NONBLOCK));
     TRY(server.Serve(std::move(port)));
   }
+  LoadAhead(pool, options.paths);
   const std::int64_t now_ms = UptimeMs();
   Log(LogLevel::kInfo, "serving",
       {{field::kUptimeMs, now_ms}, {field::kDurationMs, now_ms - start_ms}});
