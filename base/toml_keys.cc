@@ -9,8 +9,23 @@ namespace {
 
 constexpr int kMaxDots = 16;  // Times 256, the depth of inline tables that toml++ allows.
 
-// What follows the string or comment that text begins with; an open one takes all.
-std::string_view AfterString(std::string_view text) {
+bool IsAscii(char c) {
+  return (static_cast<unsigned char>(c) & 0x80) == 0;
+}
+
+// The character behind the backslash at `at`, and behind the spaces and line ends that a backslash
+// joins in a string of several lines. toml++ asks whether it is a space, and for many that are not
+// ASCII that question has no defined answer.
+bool IsEscapeAscii(std::string_view text, std::size_t at, bool multiline) {
+  ++at;
+  while (multiline && at < text.size() &&
+         std::string_view(" \t\r\n\v\f").find(text[at]) != std::string_view::npos)
+    ++at;
+  return at >= text.size() || IsAscii(text[at]);
+}
+
+// What follows the string that text begins with; an open one takes all.
+Result<std::string_view> AfterString(std::string_view text) {
   const char quote = text[0];
   const std::string_view three = quote == '"' ? R"(""")" : "'''";
   const bool multiline = text.starts_with(three);
@@ -18,6 +33,8 @@ std::string_view AfterString(std::string_view text) {
   for (std::size_t at = size; at < text.size(); ++at) {
     const char c = text[at];
     if (c == '\\' && quote == '"') {
+      if (!IsEscapeAscii(text, at, multiline))
+        return Error(Code::kInvalidArgument, "toml: a backslash before what is not ASCII");
       ++at;
     } else if (c == '\n' && !multiline) {
       return text.substr(at);  // No TOML; the parser will say so.
@@ -28,7 +45,7 @@ std::string_view AfterString(std::string_view text) {
       return text.substr(at + size);
     }
   }
-  return {};
+  return std::string_view();
 }
 
 bool BeginsKey(char c) {
@@ -66,7 +83,7 @@ Result<void> CheckTomlKeys(std::string_view text) {
       // Elsewhere the parser takes the quote for a part of a number or the like.
       if (std::string_view(value ? "=[,{\n" : "[.\n").find(before) == std::string_view::npos)
         return Error(Code::kInvalidArgument, "toml: a string where none can be");
-      text = AfterString(text);
+      text = TRY(AfterString(text));
       before = c;
       continue;
     }
@@ -74,7 +91,7 @@ Result<void> CheckTomlKeys(std::string_view text) {
       text.remove_prefix(std::min(text.find('\n'), text.size()));
       continue;
     }
-    if ((static_cast<unsigned char>(c) & 0x80) != 0)
+    if (!IsAscii(c))
       return Error(Code::kInvalidArgument, "toml: not ASCII outside of strings and comments");
     // A key goes on over dots and spaces only.
     if (c == '\n' || c == '=' || c == ',' || c == '[' || c == '{') dots = 0;

@@ -78,5 +78,20 @@ TEST(TomlKeys, LettersThatAreNotAsciiAreInStringsAndCommentsOnly) {
     EXPECT_TRUE(CheckTomlKeys(text)) << text;
 }
 
+TEST(TomlKeys, LettersBehindABackslashAreAscii) {
+  const std::string three = R"(""")";
+  for (const char* text :
+       {"\\\xce\x9a", "\\\n\xce\x9a", "x\\ \t\r\n \n\xce\x9a", "\\\\\\\xce\x9a"}) {
+    const std::string string = three + text + three;
+    EXPECT_FALSE(CheckTomlKeys("a = " + string)) << text;
+    EXPECT_FALSE(CheckTomlKeys(string + " = 1")) << text;
+  }
+  EXPECT_FALSE(CheckTomlKeys("a = \"\\\xce\x9a\""));
+  for (const char* text : {"\\\\\xce\x9a", "\\n\xce\x9a", "\\\n x\xce\x9a", "\n\xce\x9a", "\\\n"})
+    EXPECT_TRUE(CheckTomlKeys("a = " + three + text + three)) << text;
+  EXPECT_TRUE(CheckTomlKeys("a = '\\\xce\x9a'\nb = '''\\\n\xce\x9a'''"));
+  EXPECT_TRUE(CheckTomlKeys("a = \"\\"));
+}
+
 }  // namespace
 }  // namespace kata_cc
